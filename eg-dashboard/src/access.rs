@@ -3,11 +3,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use eg_grammar::{Foreign, Visit};
@@ -16,11 +18,11 @@ use eg_sdk::history::EventFilter;
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, is_about_the_key};
 use crate::login;
 use crate::reading::Fields;
 use crate::visitor::Visitor;
-use crate::{Dashboard, Options, ROOT, Ticket};
+use crate::{Dashboard, Options, ROOT, Ticket, place};
 
 /// The name of the cookie without the port. Browsers send cookies to all ports of a host, so each port has a name of its own.
 const COOKIE: &str = "eg-session";
@@ -101,7 +103,7 @@ pub(crate) fn screen(options: &Options, method: &Method, headers: &HeaderMap) ->
 
 impl Dashboard {
     /// Returns who sent a request about a space.
-    pub(crate) fn visitor(&self, headers: &HeaderMap, space: &str) -> Visitor {
+    fn visitor(&self, headers: &HeaderMap, space: &str) -> Visitor {
         let gateway = self.options.gateway.clone().with_space(space);
         let mut open = self.sessions.open();
         match session(headers).and_then(|id| open.get_mut(&id)) {
@@ -114,27 +116,61 @@ impl Dashboard {
         }
     }
 
-    /// Reads the form of a change, and checks that a page of these sent it.
-    pub(crate) async fn change(
-        &self,
-        headers: &HeaderMap,
-        space: &str,
-        body: Body,
-    ) -> Result<(Visitor, Fields), Failure> {
-        let visitor = self.visitor(headers, space);
-        let form = Fields::of_form(body).await?;
-        let is_own = bool::from(form.text("token").as_bytes().ct_eq(visitor.token.as_bytes()));
-        if !is_own {
-            return Err(Failure::NoToken);
-        }
-        Ok((visitor, form))
-    }
-
     fn cookie(&self, headers: &HeaderMap, value: &str, age: &str) -> HeaderValue {
         let secure = if self.options.secure { "; Secure" } else { "" };
         let name = cookie_name(headers);
         let cookie = format!("{name}={value}; Path={ROOT}; HttpOnly; SameSite=Strict{age}{secure}");
         HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static(""))
+    }
+}
+
+/// Returns a part of the path by its name in the router; `None` if the path has no such part.
+///
+/// # Errors
+/// If the path is not UTF-8.
+async fn part(parts: &mut Parts, name: &str) -> Result<Option<String>, Failure> {
+    let path = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Failure::NoPage)?;
+    let found = path.iter().find(|(known, _)| *known == name);
+    Ok(found.map(|(_, segment)| place::of_segment(segment).to_owned()))
+}
+
+/// Who sent a request about the space in its path, or about the client's own.
+impl FromRequestParts<Arc<Dashboard>> for Visitor {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<Dashboard>) -> Result<Self, Failure> {
+        let space = part(parts, "space").await?;
+        Ok(app.visitor(&parts.headers, space.as_deref().unwrap_or(app.options.gateway.space())))
+    }
+}
+
+/// The id in the path of a request.
+pub(crate) struct Id<T>(pub(crate) T);
+
+impl<T: FromStr> FromRequestParts<Arc<Dashboard>> for Id<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Dashboard>) -> Result<Self, Failure> {
+        let id = part(parts, "id").await?.and_then(|id| id.parse().ok());
+        id.map(Self).ok_or(Failure::NoPage)
+    }
+}
+
+/// The form of a change that a page of these has sent, and who sent it.
+pub(crate) struct Change {
+    pub(crate) visitor: Visitor,
+    pub(crate) form: Fields,
+}
+
+impl FromRequest<Arc<Dashboard>> for Change {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &Arc<Dashboard>) -> Result<Self, Failure> {
+        let (mut parts, body) = request.into_parts();
+        let visitor = Visitor::from_request_parts(&mut parts, app).await?;
+        let form = Fields::of_form(body).await?;
+        let is_own = bool::from(form.text("token").as_bytes().ct_eq(visitor.token.as_bytes()));
+        if is_own { Ok(Self { visitor, form }) } else { Err(Failure::NoToken) }
     }
 }
 
@@ -161,7 +197,7 @@ pub(crate) async fn enter(State(app): State<Arc<Dashboard>>, headers: HeaderMap,
         None => login::page(StatusCode::OK, None),
         Some(Some(key)) => {
             let cookie = app.cookie(&headers, &app.sessions.begin(key), "");
-            let to = crate::place::in_space(app.options.gateway.space(), "/events");
+            let to = place::in_space(app.options.gateway.space(), "/events");
             ([(header::SET_COOKIE, cookie)], Redirect::to(&to)).into_response()
         }
         Some(None) => login::page(
@@ -185,10 +221,10 @@ pub(crate) async fn log_in(
     match gateway.history().page(&EventFilter::default(), None, 1).await {
         Ok(_) => {
             let cookie = app.cookie(&headers, &app.sessions.begin(key), "");
-            let to = crate::place::in_space(space, "/events");
+            let to = place::in_space(space, "/events");
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&to)).into_response())
         }
-        Err(error) if matches!(error.status(), Some(401 | 403)) => Ok(login::page(
+        Err(error) if is_about_the_key(&error) => Ok(login::page(
             StatusCode::UNAUTHORIZED,
             Some("The gateway does not accept this key for the space."),
         )),
@@ -200,9 +236,8 @@ pub(crate) async fn log_in(
 pub(crate) async fn log_out(
     State(app): State<Arc<Dashboard>>,
     headers: HeaderMap,
-    body: Body,
+    _: Change,
 ) -> Result<Response, Failure> {
-    app.change(&headers, "default", body).await?;
     if let Some(id) = session(&headers) {
         app.sessions.open().remove(&id);
     }

@@ -4,10 +4,12 @@
 use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::rejection::PathRejection;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::ROOT;
+use crate::failure::Failure;
 
 const STYLE: &str = include_str!("../assets/style.css");
 const SCRIPT: &str = include_str!("../assets/app.js");
@@ -35,9 +37,10 @@ pub(crate) fn url(name: &str) -> String {
 }
 
 /// `GET /dashboard/assets/<version>/<name>`
-pub(crate) async fn serve(Path((version, name)): Path<(String, String)>) -> Response {
+pub(crate) async fn serve(path: Result<Path<(String, String)>, PathRejection>) -> Response {
+    let Ok(Path((version, name))) = path else { return Failure::NoPage.into_response() };
     let found = FILES.iter().find(|(known, ..)| *known == name).filter(|_| version == *VERSION);
-    let Some((_, media_type, content)) = found else { return StatusCode::NOT_FOUND.into_response() };
+    let Some((_, media_type, content)) = found else { return Failure::NoPage.into_response() };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
         (header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable")),

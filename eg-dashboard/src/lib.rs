@@ -4,6 +4,7 @@
 mod access;
 mod actions;
 mod assets;
+mod command;
 mod failure;
 mod frame;
 mod group;
@@ -16,6 +17,7 @@ mod show;
 mod trace;
 mod visitor;
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
@@ -52,7 +54,7 @@ pub struct Options {
 }
 
 /// A way in for one visitor: the program that starts the pages has the key, and prints an address that works once.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Ticket {
     code: String,
     key: Secret,
@@ -69,6 +71,12 @@ impl Ticket {
     #[must_use]
     pub fn path(&self) -> String {
         format!("{ROOT}/login?ticket={}", self.code)
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").finish_non_exhaustive()
     }
 }
 

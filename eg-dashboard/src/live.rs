@@ -2,18 +2,16 @@
 //! the text of events takes one way only.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use eg_sdk::{Error, Feed, FeedEvent};
 use futures_util::stream;
 
-use crate::Dashboard;
-use crate::reading::Fields;
+use crate::failure::is_about_the_key;
+use crate::visitor::Visitor;
 
 /// How long changes are gathered into one message.
 const GATHER: Duration = Duration::from_millis(250);
@@ -25,14 +23,9 @@ const SILENCE: Duration = Duration::from_secs(15);
 const HELLO: &[u8] = b"retry: 2000\n\n";
 
 /// Sends a message for each change, until the page or the gateway goes away.
-pub(crate) async fn watch(
-    State(app): State<Arc<Dashboard>>,
-    Path(space): Path<String>,
-    headers: HeaderMap,
-    query: Fields,
-) -> Response {
-    let after = headers.get("last-event-id").and_then(|id| id.to_str().ok()).or(query.get("after"));
-    let feed = app.visitor(&headers, &space).gateway.feed(after.map(str::to_owned));
+pub(crate) async fn watch(visitor: Visitor, headers: HeaderMap) -> Response {
+    let after = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let feed = visitor.gateway.feed(after.map(str::to_owned));
     let changes = stream::unfold(Some(feed), async |feed| {
         let mut feed = feed?;
         let (message, goes_on) = next(&mut feed).await;
@@ -58,9 +51,6 @@ async fn next(feed: &mut Feed) -> (String, bool) {
 }
 
 fn reason(error: &Error) -> &'static str {
-    match error.status() {
-        // A key for one space does not open the feed, which is that of all spaces.
-        Some(401 | 403) => "denied",
-        _ => "lost",
-    }
+    // A key for one space does not open the feed, which is that of all spaces.
+    if is_about_the_key(error) { "denied" } else { "lost" }
 }

@@ -38,6 +38,14 @@ impl Fields {
         self.get(name).unwrap_or_default()
     }
 
+    /// Returns where a page of a list begins.
+    ///
+    /// # Errors
+    /// If it is not a number.
+    pub(crate) fn before(&self) -> Result<Option<i64>, Failure> {
+        self.get("before").map(|before| before.parse().map_err(|_| Failure::BadQuery)).transpose()
+    }
+
     pub(crate) fn number(&self, name: &str) -> Option<i64> {
         self.get(name)?.parse().ok()
     }

@@ -103,10 +103,10 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 /// Returns what people call a state.
 pub(crate) const fn word(state: DeliveryState) -> &'static str {
     match state {
-        DeliveryState::Pending => "waiting",
-        DeliveryState::InFlight => "running",
+        DeliveryState::Pending => "pending",
+        DeliveryState::InFlight => "in flight",
         DeliveryState::Delivered => "delivered",
-        DeliveryState::Dead => "dead letter",
+        DeliveryState::Dead => "dead",
         DeliveryState::Expired => "expired",
         DeliveryState::Filtered => "filtered",
     }

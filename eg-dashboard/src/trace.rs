@@ -7,6 +7,9 @@ use eg_sdk::history::{AcceptedEvent, AttemptOutcome, Delivery, DeliveryState, Ev
 use eg_sdk::{CloudEvent, Error, EventGateway};
 use time::{Duration, OffsetDateTime};
 
+/// The maximum number of pages that a search for the effects of one event reads.
+const PAGES: usize = 8;
+
 /// The maximum number of causes to follow upwards.
 const ANCESTORS: usize = 32;
 
@@ -54,13 +57,18 @@ pub(crate) struct Branch {
 impl Trace {
     /// Reads the story that an event belongs to.
     pub(crate) async fn read(gateway: &EventGateway, of: EventDetail) -> Result<Self, Error> {
-        let (first, origin) = beginning(gateway, of).await?;
+        let Beginning { first, origin, mut is_cut } = beginning(gateway, of).await?;
         let mut firsts = vec![first];
         if let Some(origin) = &origin {
             let at = firsts[0].event.accepted_at;
             let found = caused_by(gateway, origin, at - REQUEST, at + REQUEST).await?;
+            is_cut |= found.is_cut;
             let known = key(&firsts[0].event);
-            for event in found.into_iter().filter(|event| key(event) != known) {
+            for event in found.events.into_iter().filter(|event| key(event) != known) {
+                if firsts.len() >= EVENTS {
+                    is_cut = true;
+                    break;
+                }
                 firsts.extend(detail(gateway, &event).await?);
             }
         }
@@ -68,19 +76,23 @@ impl Trace {
         let mut found: Vec<(EventDetail, Option<usize>)> =
             firsts.into_iter().map(|detail| (detail, None)).collect();
         let mut open: VecDeque<usize> = (0..found.len()).collect();
-        let mut is_cut = false;
-        while let Some(at) = open.pop_front() {
+        'all: while let Some(at) = open.pop_front() {
             let (parent, _) = &found[at];
             let id = parent.event.event_id.clone();
-            for (from, to) in worked(parent) {
-                for child in caused_by(gateway, &id, from, to).await? {
-                    if found.len() == EVENTS {
-                        is_cut = true;
-                        break;
+            let times = worked(parent);
+            is_cut |= times.len() > SEARCHES;
+            for (from, to) in times.into_iter().take(SEARCHES) {
+                let children = caused_by(gateway, &id, from, to).await?;
+                is_cut |= children.is_cut;
+                for child in children.events {
+                    if !seen.insert(key(&child)) {
+                        continue;
                     }
-                    if seen.insert(key(&child))
-                        && let Some(detail) = detail(gateway, &child).await?
-                    {
+                    if found.len() >= EVENTS {
+                        is_cut = true;
+                        break 'all;
+                    }
+                    if let Some(detail) = detail(gateway, &child).await? {
                         open.push_back(found.len());
                         found.push((detail, Some(at)));
                     }
@@ -122,36 +134,66 @@ pub(crate) fn ended(delivery: &Delivery) -> Option<OffsetDateTime> {
     }
 }
 
-/// Follows the causes of an event. Returns the first one that the history has, and the id of its cause if that is not there.
-async fn beginning(gateway: &EventGateway, of: EventDetail) -> Result<(EventDetail, Option<String>), Error> {
+/// Where a story begins.
+struct Beginning {
+    /// The first event that the history has.
+    first: EventDetail,
+    /// The id of its cause, if the history has no such event.
+    origin: Option<String>,
+    /// Whether there may be earlier events.
+    is_cut: bool,
+}
+
+/// Follows the causes of an event.
+async fn beginning(gateway: &EventGateway, of: EventDetail) -> Result<Beginning, Error> {
     let mut first = of;
     let mut seen = BTreeSet::new();
     for _ in 0..ANCESTORS {
-        let Some(cause) = cause(&first.event) else { return Ok((first, None)) };
-        if !seen.insert(cause.clone()) {
-            return Ok((first, None));
-        }
+        let cause = cause(&first.event).filter(|cause| seen.insert(cause.clone()));
+        let Some(cause) = cause else { return Ok(Beginning { first, origin: None, is_cut: false }) };
         match gateway.history().event(&cause, None, None).await? {
             Some(earlier) if earlier.event.accepted_at <= first.event.accepted_at => first = earlier,
-            _ => return Ok((first, Some(cause))),
+            _ => return Ok(Beginning { first, origin: Some(cause), is_cut: false }),
         }
     }
-    Ok((first, None))
+    let is_cut = cause(&first.event).is_some();
+    Ok(Beginning { first, origin: None, is_cut })
 }
 
-/// Returns the events of a time that name this cause, the oldest first.
+/// The events that a search has found, the oldest first.
+struct Found {
+    events: Vec<AcceptedEvent>,
+    /// Whether there may be older ones.
+    is_cut: bool,
+}
+
+/// Returns the events of a time that name this cause. Other events may contain its id anywhere, so the search goes on until
+/// it has seen all of them or has read its maximum number of pages.
 async fn caused_by(
     gateway: &EventGateway,
     id: &str,
     from: OffsetDateTime,
     to: OffsetDateTime,
-) -> Result<Vec<AcceptedEvent>, Error> {
+) -> Result<Found, Error> {
     let filter =
-        EventFilter { text: Some(id.to_owned()), from: Some(from), to: Some(to), ..EventFilter::default() };
-    let mut found = gateway.history().events(&filter, EVENTS).await?;
-    found.retain(|event| cause(event).as_deref() == Some(id));
-    found.reverse();
-    Ok(found)
+        EventFilter { text: Some(in_json(id)), from: Some(from), to: Some(to), ..EventFilter::default() };
+    let (mut events, mut before) = (Vec::new(), None);
+    for _ in 0..PAGES {
+        let page = gateway.history().page(&filter, before, EVENTS).await?;
+        events.extend(page.events.into_iter().filter(|event| cause(event).as_deref() == Some(id)));
+        before = page.next;
+        if before.is_none() || events.len() > EVENTS {
+            break;
+        }
+    }
+    events.reverse();
+    Ok(Found { events, is_cut: before.is_some() })
+}
+
+/// Returns a text as the JSON of an event contains it.
+fn in_json(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    json[1..json.len() - 1].to_owned()
 }
 
 async fn detail(gateway: &EventGateway, event: &AcceptedEvent) -> Result<Option<EventDetail>, Error> {
@@ -180,7 +222,6 @@ fn worked(detail: &EventDetail) -> Vec<(OffsetDateTime, OffsetDateTime)> {
             _ => times.push((start, end)),
         }
     }
-    times.truncate(SEARCHES);
     times
 }
 
@@ -192,7 +233,9 @@ fn runs(delivery: &Delivery, now: OffsetDateTime) -> impl Iterator<Item = (Offse
         let next = delivery.attempts.get(at + 1).map(|next| next.started_at).or(delivery.ended_at);
         let end = match attempt.outcome {
             AttemptOutcome::InFlight => now,
-            _ => next.map_or(recorded, |next| next.max(recorded)),
+            AttemptOutcome::Interrupted => next.unwrap_or(recorded),
+            // What follows is the backoff.
+            _ => next.map_or(recorded, |next| next.clamp(recorded, recorded + MARGIN)),
         };
         (attempt.started_at, end)
     })
@@ -325,6 +368,21 @@ mod tests {
         };
         assert_eq!(of(json!([late, early[0], early[1]])), [(1, 6), (30, 33)]);
         assert_eq!(of(json!([])), []);
+        // The function did not run between its attempts.
+        let mut twice = delivery("a", "01", 1_000);
+        let second = json!({"number": 2, "startedAt": "2026-01-31T12:00:30Z", "durationMs": 1_000, "outcome": "delivered"});
+        twice["attempts"][0]["outcome"] = json!("failed");
+        twice["attempts"].as_array_mut().unwrap().push(second);
+        assert_eq!(of(json!([twice])), [(1, 6), (30, 33)]);
+        // Nobody knows when an interrupted attempt ended.
+        twice["attempts"][0]["outcome"] = json!("interrupted");
+        twice["attempts"][0].as_object_mut().unwrap().remove("durationMs");
+        assert_eq!(of(json!([twice])), [(1, 33)]);
+    }
+
+    #[test]
+    fn ids_are_searched_as_events_contain_them() {
+        assert_eq!(in_json("a\"b\\"), r#"a\"b\\"#);
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use eg_grammar::printable;
 use eg_sdk::CloudEvent;
@@ -18,11 +18,12 @@ use uuid::Uuid;
 
 use super::{matrix, notice, tree};
 use crate::Dashboard;
+use crate::access::Id;
 use crate::failure::Failure;
 use crate::frame::{Part, fragment, page, token};
 use crate::reading::Fields;
 use crate::visitor::Visitor;
-use crate::{place, show};
+use crate::{command, place, show};
 
 /// The maximum length of an event whose text a page contains, in bytes.
 pub(crate) const SHOWN: usize = 256 * 1024;
@@ -44,11 +45,11 @@ pub(crate) async fn read(visitor: &Visitor, id: &str, query: &Fields) -> Result<
 /// `GET …/events/<id>`. With `fragment`, only the deliveries.
 pub(crate) async fn show(
     State(app): State<Arc<Dashboard>>,
-    Path((space, id)): Path<(String, String)>,
-    headers: HeaderMap,
+    visitor: Visitor,
+    Id(id): Id<String>,
     query: Fields,
 ) -> Result<Response, Failure> {
-    let visitor = app.visitor(&headers, &space);
+    let space = visitor.gateway.space();
     let (detail, subscriptions) = tokio::try_join!(read(&visitor, &id, &query), async {
         Ok::<_, Failure>(visitor.gateway.subscriptions().list().await?)
     })?;
@@ -62,13 +63,13 @@ pub(crate) async fn show(
         .deliveries
         .iter()
         .any(|delivery| matches!(delivery.state, DeliveryState::Pending | DeliveryState::InFlight));
-    let live = unfinished.then(|| place::in_space(&space, "/live"));
+    let live = unfinished.then(|| place::in_space(space, "/live"));
     let body = html! {
         div .title {
             h1 { (show::text(&event.event_type)) }
             div .actions {
-                a .button .plain href=(place::event(&space, &event.event_id, &event.source, &event.event_type, "/trace")) { "Trace" }
-                form method="post" action=(place::event(&space, &event.event_id, &event.source, &event.event_type, "/replay")) {
+                a .button .plain href=(place::event(space, &event.event_id, &event.source, &event.event_type, "/trace")) { "Trace" }
+                form method="post" action=(place::event(space, &event.event_id, &event.source, &event.event_type, "/replay")) {
                     (token(&visitor)) button { "Replay to all" }
                 }
             }
@@ -78,7 +79,7 @@ pub(crate) async fn show(
             section aria-labelledby="about" {
                 h2 #about { "Event" }
                 (attributes(event, now))
-                (payload(event))
+                (payload(space, event))
                 (again(&visitor, &app.options.events_url, event))
             }
             section aria-labelledby="deliveries" {
@@ -91,13 +92,8 @@ pub(crate) async fn show(
 }
 
 /// `GET …/events/<id>/raw`: the event as functions receive it, for download.
-pub(crate) async fn raw(
-    State(app): State<Arc<Dashboard>>,
-    Path((space, id)): Path<(String, String)>,
-    headers: HeaderMap,
-    query: Fields,
-) -> Result<Response, Failure> {
-    let detail = read(&app.visitor(&headers, &space), &id, &query).await?;
+pub(crate) async fn raw(visitor: Visitor, Id(id): Id<String>, query: Fields) -> Result<Response, Failure> {
+    let detail = read(&visitor, &id, &query).await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/cloudevents+json")),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"event.json\"")),
@@ -142,14 +138,14 @@ struct Payload<'a> {
     data_base64: Option<&'a RawValue>,
 }
 
-fn payload(event: &AcceptedEvent) -> Markup {
+fn payload(space: &str, event: &AcceptedEvent) -> Markup {
     let text = event.event.get();
-    let raw = place_of_raw(event);
+    let raw = place::event(space, &event.event_id, &event.source, &event.event_type, "/raw");
     let payload = serde_json::from_str::<Payload<'_>>(text).ok();
     html! {
         h3 { "Payload" }
         @if event.damaged {
-            p .notice .bad { "The disk of the gateway has changed this event. It is not delivered; this is what is left of it." }
+            p .notice .bad { "This event does not match its checksum, so the gateway does not deliver it. Below is what the store still has." }
         }
         @match payload {
             Some(Payload { data: Some(data), .. }) => (tree::tree(data)),
@@ -167,11 +163,6 @@ fn payload(event: &AcceptedEvent) -> Markup {
             p { a href=(raw) download { "Download" } }
         }
     }
-}
-
-fn place_of_raw(event: &AcceptedEvent) -> String {
-    let page = format!("{}/raw", place::escaped(&event.event_id));
-    format!("{page}{}", place::query([("source", event.source.as_str()), ("type", &event.event_type)]))
 }
 
 /// Returns the ways to send the event again: edited, and as commands.
@@ -195,7 +186,7 @@ fn again(visitor: &Visitor, events_url: &str, event: &AcceptedEvent) -> Markup {
         }
         details {
             summary { "As a command" }
-            pre data-copy { (curl(events_url, space, &with_id(&fresh))) }
+            pre data-copy { (command::curl(events_url, space, &with_id(&fresh))) }
             @if let Some(command) = cargo_eg(space, &fresh) { pre data-copy { (command) } }
         }
     }
@@ -224,27 +215,15 @@ fn with_id(fresh: &str) -> String {
 /// # Errors
 /// Returns what is wrong with it.
 pub(crate) fn written(text: &str) -> Result<CloudEvent, String> {
-    let mut members: serde_json::Map<String, Value> =
+    let members: serde_json::Map<String, Value> =
         serde_json::from_str(text).map_err(|error| format!("The event is not a JSON object: {error}."))?;
     if members.contains_key("id") || members.contains_key("time") {
-        members.retain(|name, _| name != "id" && name != "time");
         return Err("Leave out `id` and `time`: a new event gets new ones.".to_owned());
     }
     // The text and not the parsed members, which would change numbers.
     let event = CloudEvent::from_json(with_id(text.trim()).as_bytes());
     let event = event.map_err(|error| format!("This is not an event: {error}."))?;
     Ok(event.with_time(OffsetDateTime::now_utc()))
-}
-
-/// Returns the command that sends an event with `curl`.
-pub(crate) fn curl(events_url: &str, space: &str, event: &str) -> String {
-    let url = events_url.trim_end_matches('/');
-    let path = if space == "default" { String::new() } else { format!("spaces/{}/", place::escaped(space)) };
-    format!(
-        "curl -X POST {} -H 'content-type: application/cloudevents+json' -d {}",
-        quoted(&format!("{url}/{path}")),
-        quoted(event)
-    )
 }
 
 /// Returns the command that sends an event with `cargo eg emit`; `None` if the event has what the command cannot say.
@@ -263,25 +242,13 @@ fn cargo_eg(space: &str, fresh: &str) -> Option<String> {
     if text("datacontenttype").is_some_and(|media_type| media_type != "application/json") {
         return None;
     }
-    let mut command =
-        format!("cargo eg emit --event {} --source {}", quoted(&text("type")?), quoted(&text("source")?));
-    if let Some(subject) = text("subject") {
-        command += &format!(" --subject {}", quoted(&subject));
+    let (ty, source, subject) = (text("type")?, text("source")?, text("subject"));
+    let mut words = vec!["emit", "--event", &ty, "--source", &source];
+    if let Some(subject) = &subject {
+        words.extend(["--subject", subject]);
     }
-    if space != "default" {
-        command += &format!(" --space {}", quoted(space));
-    }
-    Some(format!("{command} --data {}", quoted(get("data")?)))
-}
-
-/// Quotes a word for a POSIX shell.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    words.extend(["--data", get("data")?]);
+    Some(command::cargo_eg(space, &words))
 }
 
 #[cfg(test)]
@@ -318,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_survive_the_shell() {
+    fn the_command_sends_the_event_again() {
         let fresh = fresh(EVENT).unwrap();
         assert_eq!(
             cargo_eg("default", &fresh).unwrap(),
@@ -327,10 +294,5 @@ mod tests {
         assert_eq!(cargo_eg("a b", &fresh).unwrap().matches("--space 'a b'").count(), 1);
         let odd = fresh.replace("\"data\"", "\"partitionkey\":\"k\",\"data\"");
         assert_eq!(cargo_eg("default", &odd), None, "the command has no option for extensions");
-        let command = curl("http://localhost:4000/", "a b", "{\"a\":\"'; rm -rf ~\"}");
-        assert_eq!(
-            command,
-            r#"curl -X POST http://localhost:4000/spaces/a%20b/ -H 'content-type: application/cloudevents+json' -d '{"a":"'\''; rm -rf ~"}'"#
-        );
     }
 }

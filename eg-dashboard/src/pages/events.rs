@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
 use axum::response::Response;
 use eg_sdk::config::{EventType, Subscription, SubscriptionType};
 use eg_sdk::history::{AcceptedEvent, DeliveryCounts, DeliveryState, EventFilter, EventPage};
@@ -16,7 +15,7 @@ use crate::failure::Failure;
 use crate::frame::{Part, fragment, page};
 use crate::reading::Fields;
 use crate::visitor::Visitor;
-use crate::{place, show};
+use crate::{command, place, show};
 
 /// The length of a page.
 const LENGTH: usize = 50;
@@ -27,12 +26,11 @@ const DOTS: u32 = 6;
 /// `GET …/events`. With `fragment`, only the list: the script fetches it when something has happened.
 pub(crate) async fn list(
     State(app): State<Arc<Dashboard>>,
-    Path(space): Path<String>,
-    headers: HeaderMap,
+    visitor: Visitor,
     query: Fields,
 ) -> Result<Response, Failure> {
-    let visitor = app.visitor(&headers, &space);
     let gateway = &visitor.gateway;
+    let space = gateway.space();
     let state = query.get("state").map(str::parse).transpose();
     let filter = EventFilter {
         id: query.get("id").map(str::to_owned),
@@ -40,13 +38,13 @@ pub(crate) async fn list(
         source: query.get("source").map(str::to_owned),
         function: query.get("function").map(str::to_owned),
         text: query.get("text").map(str::to_owned),
-        state: state.map_err(|error| Failure::Mistake(format!("{error}.")))?,
+        state: state.map_err(|_| Failure::BadQuery)?,
         ..EventFilter::default()
     };
-    let before = query.number("before");
+    let before = query.before()?;
     let found = gateway.history().page(&filter, before, LENGTH).await?;
     let is_new = found.events.is_empty() && filter.is_empty() && before.is_none();
-    let listed = listing(&space, &query, &filter, &found);
+    let listed = listing(space, &filter, before, &found);
     if query.get("fragment").is_some() && !is_new {
         return Ok(fragment(&listed));
     }
@@ -57,7 +55,7 @@ pub(crate) async fn list(
     if query.get("fragment").is_some() {
         return Ok(fragment(&listed));
     }
-    let live = before.is_none().then(|| place::in_space(&space, "/live"));
+    let live = before.is_none().then(|| place::in_space(space, "/live"));
     let body = html! {
         div .title {
             h1 { "Events" }
@@ -112,19 +110,8 @@ fn filters(filter: &EventFilter, types: &BTreeSet<String>, functions: &BTreeSet<
 }
 
 /// Returns the list and the links to other pages.
-fn listing(space: &str, query: &Fields, filter: &EventFilter, found: &EventPage) -> Markup {
-    let older = found.next.map(|next| {
-        let next = next.to_string();
-        let state = filter.state.map(DeliveryState::as_str).unwrap_or_default();
-        place::query([
-            ("text", query.text("text")),
-            ("type", query.text("type")),
-            ("source", query.text("source")),
-            ("function", query.text("function")),
-            ("state", state),
-            ("before", &next),
-        ])
-    });
+fn listing(space: &str, filter: &EventFilter, before: Option<i64>, found: &EventPage) -> Markup {
+    let older = found.next.map(|next| address(space, filter, Some(next)));
     html! {
         @if found.events.is_empty() {
             p .empty { @if older.is_some() { "Nothing found so far; the search goes on with older events." } @else { "No events match." } }
@@ -135,10 +122,26 @@ fn listing(space: &str, query: &Fields, filter: &EventFilter, found: &EventPage)
             }
         }
         nav .pages aria-label="Pages" {
-            @if query.get("before").is_some() { a href=(place::in_space(space, "/events")) { "Newest" } }
+            @if before.is_some() { a href=(address(space, filter, None)) { "Newest" } }
             @if let Some(older) = older { a rel="next" href=(older) { "Older" } }
         }
     }
+}
+
+/// Returns the address of a page with this filter, from its newest event on or before a later one.
+fn address(space: &str, filter: &EventFilter, before: Option<i64>) -> String {
+    let before = before.map(|before| before.to_string());
+    let fields = [
+        ("id", filter.id.as_deref()),
+        ("text", filter.text.as_deref()),
+        ("type", filter.ty.as_deref()),
+        ("source", filter.source.as_deref()),
+        ("function", filter.function.as_deref()),
+        ("state", filter.state.map(DeliveryState::as_str)),
+        ("before", before.as_deref()),
+    ];
+    let query = place::query(fields.map(|(name, value)| (name, value.unwrap_or_default())));
+    place::in_space(space, &format!("/events{query}"))
 }
 
 fn row(space: &str, event: &AcceptedEvent) -> Markup {
@@ -197,10 +200,10 @@ fn nothing_yet(visitor: &Visitor, events_url: &str, types: &BTreeSet<String>) ->
             p { "Events appear here as soon as the gateway accepts them." }
             @if own.is_empty() {
                 p { "No event types are registered in this space. Start an application:" }
-                pre data-copy { "cargo eg run" }
+                pre data-copy { (command::cargo_eg(space, &["run"])) }
             } @else {
                 p { "Send one of this application's events, with a payload from its schema:" }
-                @for ty in &own { pre data-copy { "cargo eg emit --event " (show::text(ty)) " --sample" } }
+                @for ty in &own { pre data-copy { (command::cargo_eg(space, &["emit", "--event", ty, "--sample"])) } }
                 p { "Or from any program:" }
                 pre data-copy { (curl(events_url, space, own[0])) }
                 p { @for ty in own { a .button href={ (place::in_space(space, "/send")) (place::query([("type", ty.as_str())])) } { "Send " (show::text(ty)) } " " } }
@@ -213,5 +216,21 @@ fn curl(events_url: &str, space: &str, ty: &str) -> String {
     let event = serde_json::json!({
         "specversion": "1.0", "id": "example-1", "source": "/example", "type": ty, "data": {},
     });
-    super::event::curl(events_url, space, &event.to_string())
+    command::curl(events_url, space, &event.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_pages_have_the_same_filter() {
+        let mut filter = EventFilter { id: Some("a b".to_owned()), ..EventFilter::default() };
+        filter.state = Some(DeliveryState::Dead);
+        assert_eq!(address("default", &filter, None), "/dashboard/spaces/default/events?id=a%20b&state=dead");
+        assert_eq!(
+            address("default", &filter, Some(7)),
+            "/dashboard/spaces/default/events?id=a%20b&state=dead&before=7"
+        );
+    }
 }

@@ -1,26 +1,19 @@
 //! The functions and their subscriptions: what triggers them, what their filters select, and how deliveries are retried.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use eg_sdk::config::{Function, Provider, Retry, RetryLimits, RetryProfile, Subscription, SubscriptionType};
 use maud::{Markup, html};
 
-use crate::Dashboard;
 use crate::failure::Failure;
 use crate::frame::{Part, page};
+use crate::visitor::Visitor;
 use crate::{place, show};
 
 /// `GET …/functions`
-pub(crate) async fn list(
-    State(app): State<Arc<Dashboard>>,
-    Path(space): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Failure> {
-    let visitor = app.visitor(&headers, &space);
+pub(crate) async fn list(visitor: Visitor) -> Result<Response, Failure> {
+    let space = visitor.gateway.space();
     let gateway = &visitor.gateway;
     let (functions, subscriptions) = (gateway.functions(), gateway.subscriptions());
     let (mut functions, mut subscriptions) = tokio::try_join!(functions.list(), subscriptions.list())?;
@@ -33,7 +26,7 @@ pub(crate) async fn list(
             p .empty { "No functions are registered in this space. " code { "cargo eg run" } " registers those of your services." }
         }
         @for function in &functions {
-            (card(&space, function, subscriptions.iter().filter(|one| one.function_id == function.function_id)))
+            (card(space, function, subscriptions.iter().filter(|one| one.function_id == function.function_id)))
         }
     };
     Ok(page(&visitor, Part::Functions, "Functions", &body))

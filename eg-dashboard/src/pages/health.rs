@@ -1,34 +1,25 @@
 //! Health: whether the gateway can store events, the accounting of all deliveries, and the jobs.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use eg_sdk::history::{Accounting, Job, JobKind, Tally};
 use maud::{Markup, html};
 
-use crate::Dashboard;
-use crate::failure::Failure;
+use crate::failure::{Failure, is_about_the_key};
 use crate::frame::{Part, page};
 use crate::show;
+use crate::visitor::Visitor;
 
 /// The number of jobs that are listed.
 const JOBS: usize = 20;
 
 /// `GET …/health`
-pub(crate) async fn show(
-    State(app): State<Arc<Dashboard>>,
-    Path(space): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Failure> {
-    let visitor = app.visitor(&headers, &space);
+pub(crate) async fn show(visitor: Visitor) -> Result<Response, Failure> {
     let jobs = visitor.gateway.jobs();
     let (status, accounting, jobs) =
         tokio::join!(visitor.gateway.status(), visitor.gateway.accounting(), jobs.page(None, JOBS));
     let accounting = match accounting {
         // A key for one space does not open what belongs to none.
-        Err(error) if matches!(error.status(), Some(401 | 403)) => None,
+        Err(error) if is_about_the_key(&error) => None,
         other => Some(other?),
     };
     let jobs = jobs?.jobs;
@@ -44,10 +35,10 @@ pub(crate) async fn show(
             None => p .quiet { "The accounting belongs to all spaces: log in with the key for all spaces to see it." },
         }
         h2 { "Jobs" }
-        @if jobs.is_empty() { p .quiet { "No long replays, retries or discards." } }
+        @if jobs.is_empty() { p .quiet { "No jobs: no long replay, redrive or discard." } }
         @else {
             table {
-                thead { tr { th .number { "Job" } th { "Work" } th { "State" } th .number { "Deliveries" } th { "Since" } } }
+                thead { tr { th .number { "Job" } th { "Work" } th { "State" } th .number { "Deliveries" } th { "Created" } } }
                 tbody { @for job in &jobs { (row(job)) } }
             }
         }
@@ -77,11 +68,11 @@ fn columns(tally: &Tally) -> [(&'static str, u64); 7] {
     [
         ("Accepted", tally.accepted),
         ("Delivered", tally.delivered),
-        ("Waiting", tally.pending),
+        ("Pending", tally.pending),
+        ("Filtered", tally.filtered),
         ("Dead letters", tally.dead),
         ("Expired", tally.expired),
-        ("Filtered", tally.filtered),
-        ("(discarded)", tally.discarded),
+        ("Of these, discarded", tally.discarded),
     ]
 }
 

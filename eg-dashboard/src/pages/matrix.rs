@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use eg_grammar::nearest;
+use eg_grammar::{nearest, routed_type};
 use eg_sdk::config::{Subscription, SubscriptionType};
 use eg_sdk::history::{
     AcceptedEvent, Attempt, AttemptOutcome, Delivery, DeliveryState, EventDetail, Mismatch,
@@ -27,32 +27,31 @@ const THIN: f64 = 4.0;
 enum Absence {
     /// It listens at another method or path: these.
     Elsewhere(String),
-    /// It is disabled for this reason.
-    Disabled(String),
     /// It answers its emitters, of which there is no record.
     Synchronous,
-    /// It was created, or enabled, after the event was accepted.
-    Later,
+    /// It was created after the event was accepted. If it is disabled now, for this reason. One that was disabled then has a
+    /// dead letter.
+    Later { disabled: Option<String> },
 }
 
 impl Absence {
     fn of(event: &AcceptedEvent, subscription: &Subscription) -> Self {
         let same_place =
             subscription.method.eq_ignore_ascii_case(&event.method) && subscription.path == event.path;
-        match &subscription.disabled {
-            _ if subscription.kind == SubscriptionType::Sync => Self::Synchronous,
-            _ if !same_place => Self::Elsewhere(format!("{} {}", subscription.method, subscription.path)),
-            Some(reason) => Self::Disabled(reason.clone()),
-            None => Self::Later,
+        if subscription.kind == SubscriptionType::Sync {
+            Self::Synchronous
+        } else if same_place {
+            Self::Later { disabled: subscription.disabled.clone() }
+        } else {
+            Self::Elsewhere(format!("{} {}", subscription.method, subscription.path))
         }
     }
 
     const fn verdict(&self) -> &'static str {
         match self {
             Self::Elsewhere(_) => "other path",
-            Self::Disabled(_) => "disabled",
             Self::Synchronous => "synchronous",
-            Self::Later => "created later",
+            Self::Later { .. } => "created later",
         }
     }
 
@@ -61,11 +60,13 @@ impl Absence {
             Self::Elsewhere(place) => {
                 format!("It listens at {place}; this event was posted to {} {}.", event.method, event.path)
             }
-            Self::Disabled(reason) => format!("It is disabled: {reason}. Update the subscription to enable it."),
             Self::Synchronous => "It answers emitters directly. The history has no record of its calls.".to_owned(),
-            Self::Later => {
-                "It did not exist, or was disabled, when the event was accepted. A replay delivers the event to it."
+            Self::Later { disabled: None } => {
+                "It did not exist when the event was accepted. A replay delivers the event to it if its filter matches."
                     .to_owned()
+            }
+            Self::Later { disabled: Some(reason) } => {
+                format!("It did not exist when the event was accepted, and it is disabled now: {reason}.")
             }
         }
     }
@@ -82,8 +83,9 @@ pub(crate) fn render(
     let mut deliveries: Vec<&Delivery> = deliveries.iter().collect();
     // The first delivery comes before its replays.
     deliveries.sort_by(|a, b| (&a.function_id, a.delivery_id).cmp(&(&b.function_id, b.delivery_id)));
+    let routed = routed_type(&event.event_type);
     let without = subscriptions.iter().filter(|subscription| {
-        subscription.event_type == event.event_type
+        subscription.event_type == routed
             && !deliveries.iter().any(|delivery| delivery.subscription_id == subscription.subscription_id)
     });
     let without: Vec<(&Subscription, Absence)> =
@@ -97,7 +99,7 @@ pub(crate) fn render(
             article .card {
                 h3 { (show::text(&subscription.function_id)) " " span .chip .none { (absence.verdict()) } }
                 p { (show::text(&absence.explained(event))) }
-                @if *absence == Absence::Later { (replay(visitor, event, &subscription.subscription_id)) }
+                @if matches!(absence, Absence::Later { disabled: None }) { (replay(visitor, event, &subscription.subscription_id)) }
             }
         }
     }
@@ -105,7 +107,8 @@ pub(crate) fn render(
 
 fn nobody(event: &AcceptedEvent, subscriptions: &[Subscription]) -> Markup {
     let known = subscriptions.iter().map(|subscription| subscription.event_type.as_str());
-    let near = nearest(&event.event_type, known.filter(|ty| *ty != event.event_type));
+    let routed = routed_type(&event.event_type);
+    let near = nearest(&routed, known.filter(|ty| *ty != routed));
     html! {
         p .empty {
             "No subscription matched this event when it was accepted, and none is for its type today."
@@ -139,7 +142,7 @@ fn delivery(
             }
             @if one.matched { (bar(event.accepted_at, one, now)) (attempts(&one.attempts)) }
             @match subscription {
-                None => p .quiet { "The subscription was deleted since." },
+                None => p .quiet { "The subscription has been deleted." },
                 Some(subscription) if one.matched => p .quiet { "Retries: " (retry_in_words(subscription)) },
                 Some(_) => {},
             }
@@ -321,7 +324,7 @@ fn attempts(attempts: &[Attempt]) -> Markup {
 
 const fn outcome_in_words(outcome: AttemptOutcome) -> &'static str {
     match outcome {
-        AttemptOutcome::InFlight => "running",
+        AttemptOutcome::InFlight => "in flight",
         AttemptOutcome::Delivered => "delivered",
         AttemptOutcome::Failed => "failed",
         AttemptOutcome::Interrupted => "interrupted by the end of the gateway",
@@ -343,10 +346,13 @@ mod tests {
     #[test]
     fn every_absence_has_its_reason() {
         let mut subscription = Subscription::asynchronous("a", "f");
-        assert_eq!(Absence::of(&event(), &subscription), Absence::Later);
+        assert_eq!(Absence::of(&event(), &subscription), Absence::Later { disabled: None });
         subscription.disabled = Some("the function answered 410".to_owned());
         let disabled = Absence::of(&event(), &subscription);
-        assert!(disabled.explained(&event()).contains("the function answered 410"), "{disabled:?}");
+        assert_eq!(
+            disabled.explained(&event()),
+            "It did not exist when the event was accepted, and it is disabled now: the function answered 410."
+        );
         subscription.path = "/orders".to_owned();
         let elsewhere = Absence::of(&event(), &subscription);
         assert_eq!(

@@ -1,38 +1,29 @@
 //! The form that sends an event.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use eg_sdk::{CloudEvent, Data};
 use maud::html;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use crate::Dashboard;
 use crate::failure::Failure;
 use crate::frame::{Part, page, token};
 use crate::place;
 use crate::reading::Fields;
+use crate::visitor::Visitor;
 
 /// The source of events that are sent from here, unless the visitor names another.
 const SOURCE: &str = "/dashboard";
 
 /// `GET …/send`
-pub(crate) async fn form(
-    State(app): State<Arc<Dashboard>>,
-    Path(space): Path<String>,
-    headers: HeaderMap,
-    query: Fields,
-) -> Result<Response, Failure> {
-    let visitor = app.visitor(&headers, &space);
+pub(crate) async fn form(visitor: Visitor, query: Fields) -> Result<Response, Failure> {
+    let space = visitor.gateway.space();
     let types = visitor.gateway.event_types().list().await?;
     let body = html! {
         div .narrow {
             h1 { "Send an event" }
             p .lead { "The gateway stores the event and delivers it to every function that subscribes to its type." }
-            form .stacked method="post" action=(place::in_space(&space, "/events")) {
+            form .stacked method="post" action=(place::in_space(space, "/events")) {
                 (token(&visitor))
                 label for="type" { "Type" }
                 input #type name="type" list="types" value=(query.text("type")) required placeholder="user.created" autocomplete="off" spellcheck="false";

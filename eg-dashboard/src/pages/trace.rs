@@ -1,20 +1,17 @@
 //! The trace of an event: everything from the first event, or the HTTP request, to the last function, as a tree with the time
 //! of each step beside it. `crate::trace` finds the events.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use maud::{Markup, html};
 use time::OffsetDateTime;
 
 use super::event;
-use crate::Dashboard;
+use crate::access::Id;
 use crate::failure::Failure;
 use crate::frame::{Part, page};
 use crate::reading::Fields;
 use crate::trace::{Branch, EVENTS, Node, Trace, ended};
+use crate::visitor::Visitor;
 use crate::{place, show};
 
 /// The width of the time of a trace, in the units of its drawing.
@@ -32,13 +29,8 @@ struct Scale {
 }
 
 /// `GET …/events/<id>/trace`
-pub(crate) async fn show(
-    State(app): State<Arc<Dashboard>>,
-    Path((space, id)): Path<(String, String)>,
-    headers: HeaderMap,
-    query: Fields,
-) -> Result<Response, Failure> {
-    let visitor = app.visitor(&headers, &space);
+pub(crate) async fn show(visitor: Visitor, Id(id): Id<String>, query: Fields) -> Result<Response, Failure> {
+    let space = visitor.gateway.space();
     let of = event::read(&visitor, &id, &query).await?;
     let trace = Trace::read(&visitor.gateway, of).await?;
     let now = OffsetDateTime::now_utc();
@@ -46,14 +38,14 @@ pub(crate) async fn show(
     let scale = Scale { start, now, seconds: (end - start).as_seconds_f64().max(0.001) };
     let body = html! {
         div .title { h1 { "Trace" } p .quiet { (show::span(show::between(start, end))) " from the first event to the last result" } }
-        @if trace.is_cut { p .notice { "The trace has more than " (EVENTS) " events; the rest is left out." } }
+        @if trace.is_cut { p .notice { "The trace is incomplete: it has more than " (EVENTS) " events, a long chain of causes, or much else was accepted at the same time." } }
         ul .trace {
             @match &trace.origin {
                 Some(origin) => li {
                     div .step { span .name { span .chip .none { "request" } " " code title=(show::text(origin)) { (show::short(origin)) } " " span .quiet { "an HTTP request that was answered, or an event that is no longer kept" } } }
-                    ul { @for root in &trace.roots { (node(&space, root, &id, scale)) } }
+                    ul { @for root in &trace.roots { (node(space, root, &id, scale)) } }
                 },
-                None => @for root in &trace.roots { (node(&space, root, &id, scale)) },
+                None => @for root in &trace.roots { (node(space, root, &id, scale)) },
             }
         }
     };

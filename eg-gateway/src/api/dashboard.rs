@@ -20,6 +20,7 @@ use super::received::{Received, client};
 use super::{ApiState, holding};
 use crate::decide::access::Denial;
 use crate::server::inside::Door;
+use crate::store::PAGE;
 
 /// Where the pages reach the APIs, and where people do.
 #[derive(Debug)]
@@ -92,10 +93,16 @@ async fn show(app: &Arc<ApiState>, mut pages: Router, request: Request) -> Resul
         return Err(Denial::NotLocal.into());
     }
     let client = client(request.extensions());
+    // Pages read at most this much of the store at once. The stream of changes and the files read nothing.
+    let path = request.uri().path();
+    let reads = !path.ends_with("/live") && !path.contains("/assets/");
+    let making = app.memory.reserve([Some(client), None], if reads { PAGE } else { 0 });
+    let making = making.map_err(ApiError::no_memory)?;
     let (head, body) = request.into_parts();
     // What a page holds while it is made counts like the form that it answers.
     let Received { bytes, room } = Received::read(app, [Some(client), None], body).await?;
     let Ok(response) = pages.call(Request::from_parts(head, Body::from(bytes))).await;
+    drop(making);
     let length = response.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
     room.grow(length.unwrap_or_default()).map_err(ApiError::no_memory)?;
     Ok(holding(response, room))

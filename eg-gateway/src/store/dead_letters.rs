@@ -7,6 +7,7 @@ use super::columns::{Json, Millis, Name, Time, lossy, optional, remains};
 use super::jobs::{RunningJob, Step};
 use super::ration::{ROWS, Ration};
 use super::seal::{Payload, delivered, of_bytes, payload};
+use super::search::PAGE;
 use super::{Store, StoreError};
 use crate::decide::lanes::Lane;
 use crate::timestamp::Timestamp;
@@ -71,7 +72,7 @@ const DISCARD: &str = "
     WHERE seq = ?2 AND space = ?1 AND state IN ('dead', 'expired') AND discarded_at IS NULL";
 
 impl Store {
-    /// Reads dead letters.
+    /// Reads dead letters: at most the limit of the query, and fewer if their events are long.
     pub(crate) async fn dead_letters(&self, query: DeadLetterQuery) -> Result<DeadLetterPage, StoreError> {
         self.readers
             .look_up(move |connection| {
@@ -82,9 +83,17 @@ impl Store {
                 let mut statement = connection.prepare_cached(&page(query.loss))?;
                 let letters =
                     statement.query_map(params![query.space, time, delivery, query.limit], letter)?;
-                let letters = letters.map(|letter| with_history(connection, letter?));
-                let dead_letters = letters.collect::<rusqlite::Result<Vec<_>>>()?;
-                let full = u32::try_from(dead_letters.len()).is_ok_and(|found| found == query.limit);
+                let (mut dead_letters, mut bytes) = (Vec::new(), 0);
+                for letter in letters {
+                    let letter = with_history(connection, letter?)?;
+                    bytes += letter.event.get().len();
+                    dead_letters.push(letter);
+                    if bytes >= PAGE {
+                        break;
+                    }
+                }
+                let full = bytes >= PAGE
+                    || u32::try_from(dead_letters.len()).is_ok_and(|found| found == query.limit);
                 let next = dead_letters.last().filter(|_| full).map(|last| last.dead_letter_id);
                 Ok(DeadLetterPage { dead_letters, next })
             })
@@ -389,6 +398,16 @@ mod tests {
         assert!(store.discard(SPACE.to_owned(), 5, at(10)).await.unwrap());
         assert_eq!(pages(Some(5)).await, [vec![4, 2], vec![]]);
         assert_eq!(pages(Some(999)).await, [vec![1, 4], vec![2]], "unknown");
+        // A page ends when its events have become too long.
+        let enlarge = |c: &Connection| {
+            let json = format!("\"{}\"", "x".repeat(PAGE));
+            c.execute(
+                "UPDATE deliveries SET payload = ?1, payload_seal = ?2",
+                params![json.as_bytes(), of_bytes(json.as_bytes())],
+            )
+        };
+        store.write(enlarge).await.unwrap();
+        assert_eq!(pages(None).await, [vec![1], vec![4], vec![2], vec![]]);
     }
 
     #[test]

@@ -96,7 +96,7 @@ pub(crate) use notices::{Losses, Lost, Notices};
 pub(crate) use replay::StoredEvent;
 pub(crate) use retention::{Limits, Sweeps};
 pub use salvage::{RepairReport, repair, restore};
-pub(crate) use search::EventQuery;
+pub(crate) use search::{EventQuery, PAGE};
 
 /// The open store. Clones share it.
 #[derive(Debug, Clone)]

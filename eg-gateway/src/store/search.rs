@@ -5,7 +5,7 @@ use std::time::Duration;
 use eg_sdk::history::{
     AcceptedEvent, Delivery, DeliveryCounts, DeliveryState, EventDetail, EventFilter, EventPage,
 };
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use tokio::time::Instant;
 
 use super::columns::{Json, Name, Time, lossy, optional, remains};
@@ -20,6 +20,10 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Number of events that are examined before the clock is read again.
 const EXAMINED: i64 = 2_000;
+
+/// The size from which on a page ends, in bytes of JSON: its last event may exceed it. So the memory for a page has a limit,
+/// however large the events are.
+pub(crate) const PAGE: usize = 4 * 1024 * 1024;
 
 /// Selects the events of a space to list, the newest first.
 #[derive(Debug, Clone)]
@@ -50,9 +54,16 @@ const LIST: &str = "
         WHERE d.event = e.seq AND (:state IS NULL OR d.state = :state) AND (:function IS NULL OR d.function_id = :function)))
     ORDER BY seq DESC LIMIT :limit";
 
-/// How far the order of acceptance and the times of acceptance may differ: events that arrive together are stored together,
-/// but take their time before.
-const DISORDER: Duration = Duration::from_secs(10);
+/// The number of events in a time up to which all of them are looked up in the index of times. Events may be stored in
+/// another order than that of their times: the clock may have been corrected.
+const EXACT: i64 = 100_000;
+
+/// How far the order of acceptance and the times of acceptance may differ in a time with more events than that.
+const DISORDER: Duration = Duration::from_secs(60 * 60);
+
+/// The first and the last event, and the number, of a time; at most as many as the limit.
+const WITHIN: &str = "SELECT min(seq), max(seq), count(*) FROM (
+    SELECT seq FROM events INDEXED BY events_accepted WHERE accepted_at >= ?1 AND accepted_at < ?2 LIMIT ?3)";
 
 /// The last event that was accepted before a time.
 const LAST_BEFORE: &str = "SELECT seq FROM events INDEXED BY events_accepted WHERE accepted_at < ?1 ORDER BY accepted_at DESC LIMIT 1";
@@ -125,21 +136,21 @@ impl Store {
     }
 }
 
-/// Lists a page. A page may be short or empty although there are more: the search ends after a while, and the next page
-/// begins where it ended.
+/// Lists a page. A page may be short or empty although there are more: the search ends after a while or when it has found
+/// [`PAGE`] bytes, and the next page begins where it ended.
 fn list(connection: &Connection, query: &EventQuery) -> rusqlite::Result<EventPage> {
     let (oldest, newest) = bounds(connection, &query.filter)?;
     let mut before = query.before.unwrap_or(i64::MAX).min(newest.saturating_add(1));
     let until = Instant::now() + PATIENCE;
-    let mut events = Vec::new();
+    let (mut events, mut bytes) = (Vec::new(), 0);
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let next = loop {
         let floor =
             if query.filter.id.is_some() { oldest } else { before.saturating_sub(EXAMINED).max(oldest) };
-        let found = part(connection, query, before, floor, limit - events.len())?;
+        let found = part(connection, query, before, floor, limit - events.len(), &mut bytes)?;
         let last = found.last().map(|(seq, _)| *seq);
         events.extend(found);
-        if events.len() == limit {
+        if events.len() == limit || bytes >= PAGE {
             break last;
         }
         if floor <= oldest {
@@ -157,8 +168,22 @@ fn list(connection: &Connection, query: &EventQuery) -> rusqlite::Result<EventPa
 }
 
 /// Returns the numbers between which all events are that match the times of the filter, both included. So a search in a
-/// few minutes of a long history reads those minutes only.
+/// few minutes of a long history reads those minutes only. Times with many events have wider bounds, because reading the
+/// whole index of a long history for each page would take too long; there, events are missed if the clock was corrected
+/// by more than [`DISORDER`].
 fn bounds(connection: &Connection, filter: &EventFilter) -> rusqlite::Result<(i64, i64)> {
+    if filter.from.is_some() || filter.to.is_some() {
+        let from = filter.from.map_or(Timestamp::EARLIEST, Timestamp::from);
+        let to = filter.to.map_or(Timestamp::from_millis(i64::MAX), Timestamp::from);
+        let mut within = connection.prepare_cached(WITHIN)?;
+        let (first, last, count) = within.query_row(params![from, to, EXACT], |row| {
+            Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i64>(2)?))
+        })?;
+        if count < EXACT {
+            // No event: an empty range.
+            return Ok(first.zip(last).unwrap_or((1, 0)));
+        }
+    }
     let at = |sql: &str, time: Timestamp| -> rusqlite::Result<Option<i64>> {
         connection.prepare_cached(sql)?.query_row([time], |row| row.get(0)).optional()
     };
@@ -190,13 +215,14 @@ fn counts(connection: &Connection, event: i64) -> rusqlite::Result<DeliveryCount
     Ok(counts)
 }
 
-/// Lists the matching events with numbers from `floor` up to and without `before`.
+/// Lists the matching events with numbers from `floor` up to and without `before`, until `bytes` reaches [`PAGE`].
 fn part(
     connection: &Connection,
     query: &EventQuery,
     before: i64,
     floor: i64,
     limit: usize,
+    bytes: &mut usize,
 ) -> rusqlite::Result<Vec<(i64, AcceptedEvent)>> {
     let EventQuery { space, filter, .. } = query;
     let access = if filter.id.is_some() { BY_ID } else { IN_ORDER };
@@ -207,8 +233,16 @@ fn part(
         ":function": filter.function, ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
     };
     let mut statement = connection.prepare_cached(&format!("{EVENTS} {access} {LIST}"))?;
-    let found = statement.query_map(parameters, |row| Ok((row.get("seq")?, accepted(row)?)))?;
-    found.collect()
+    let mut rows = statement.query(parameters)?;
+    let mut found = Vec::new();
+    while *bytes < PAGE
+        && let Some(row) = rows.next()?
+    {
+        let event = accepted(row)?;
+        *bytes += event.event.get().len();
+        found.push((row.get("seq")?, event));
+    }
+    Ok(found)
 }
 
 fn accepted(row: &Row<'_>) -> rusqlite::Result<AcceptedEvent> {
@@ -299,27 +333,71 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), Timestamp::from_millis(1_000)).unwrap();
         let at = |second: i64| Timestamp::from_millis(second * 1_000).date_time();
-        let insert = |connection: &Connection| {
-            connection.execute(
-                "WITH RECURSIVE seconds (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM seconds WHERE value < 100)
-                 INSERT INTO events (space, id, type, source, method, path, accepted_at, event)
-                 SELECT 's', value, 'e', '/s', 'POST', '/', value * 1000, x'7b7d' FROM seconds",
-                [],
-            )
-        };
-        store.write(insert).await.unwrap();
+        store.write(|connection| insert(connection, "value * 1000")).await.unwrap();
         for (from, to, expected) in [
             (None, None, (1, 100)),
-            // The event before the time, and what may have been stored out of order.
-            (Some(50), None, (39, 100)),
-            (None, Some(50), (1, 61)),
-            (Some(50), Some(60), (39, 71)),
-            (Some(1_000), None, (100, 100)),
-            (None, Some(-1_000), (1, 1)),
+            (Some(50), None, (50, 100)),
+            (None, Some(50), (1, 49)),
+            (Some(50), Some(60), (50, 59)),
+            (Some(1_000), None, (1, 0)),
+            (None, Some(-1_000), (1, 0)),
         ] {
             let filter = EventFilter { from: from.map(at), to: to.map(at), ..EventFilter::default() };
             let found = store.readers.look_up(move |connection| bounds(connection, &filter)).await;
             assert_eq!(found.unwrap(), expected, "{from:?} {to:?}");
         }
+        // Then somebody sets the clock back by some years.
+        store.write(|connection| insert(connection, "-value * 100000000")).await.unwrap();
+        let query = |from: Option<i64>, to: Option<i64>| EventQuery {
+            space: "s".to_owned(),
+            filter: EventFilter { from: from.map(at), to: to.map(at), ..EventFilter::default() },
+            before: None,
+            limit: 500,
+        };
+        for (from, to, expected) in [(None, Some(50), 149), (Some(-350_000), Some(2), 4), (Some(2), None, 99)]
+        {
+            let page = store.events(query(from, to)).await.unwrap();
+            assert_eq!((page.events.len(), page.next), (expected, None), "{from:?} {to:?}");
+        }
+    }
+
+    /// Stores an event for each number up to 100, accepted at this time.
+    fn insert(connection: &Connection, accepted_at: &str) -> rusqlite::Result<usize> {
+        let insert = format!(
+            "WITH RECURSIVE seconds (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM seconds WHERE value < 100)
+             INSERT INTO events (space, id, type, source, method, path, accepted_at, event)
+             SELECT 's', {accepted_at}, 'e', '/s', 'POST', '/', {accepted_at}, x'7b7d' FROM seconds"
+        );
+        connection.execute(&insert, [])
+    }
+
+    #[tokio::test]
+    async fn a_page_of_large_events_ends_early() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Timestamp::from_millis(1_000)).unwrap();
+        let large = |connection: &Connection| {
+            let json = format!("\"{}\"", "x".repeat(PAGE / 2));
+            for id in ["a", "b", "c"] {
+                connection.execute(
+                    "INSERT INTO events (space, id, type, source, method, path, accepted_at, event)
+                     VALUES ('s', ?1, 'e', '/s', 'POST', '/', 1000, ?2)",
+                    params![id, json.as_bytes()],
+                )?;
+            }
+            Ok(())
+        };
+        store.write(large).await.unwrap();
+        let (mut before, mut pages) = (None, Vec::new());
+        loop {
+            let filter = EventFilter::default();
+            let page =
+                store.events(EventQuery { space: "s".to_owned(), filter, before, limit: 10 }).await.unwrap();
+            pages.push(page.events.len());
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        assert_eq!(pages, [2, 1]);
     }
 }
