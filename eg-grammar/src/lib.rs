@@ -15,6 +15,7 @@
 //! | CloudEvents extensions | [`extension`] |
 //! | HTTP headers: names of the gateway's, values as text | [`header`] |
 //! | environment variables of deployed programs, references to secrets | [`variable`], [`SecretReference`] |
+//! | AWS regions: partition and domain | [`region`] |
 //! | CORS | [`cors`] |
 //! | requests of web pages to local ports | [`OwnNames`], [`Visit`], [`Foreign`] |
 //! | misspelt words | [`nearest`], [`did_you_mean`] |
@@ -52,6 +53,7 @@ mod path;
 mod printable;
 mod queue;
 mod redelivery;
+pub mod region;
 mod retry_after;
 mod routes;
 mod schedule;

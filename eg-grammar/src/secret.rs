@@ -78,7 +78,7 @@ impl FromStr for SecretReference {
         // The text may be a secret that was written here by mistake, so no message repeats it.
         Err(Mistake::new(
             "write where the secret is kept, as in \"ssm:/shop/api-key\", \"secretsmanager:api-key\" or \
-             \"secretsmanager:bank#password\"; the secret itself does not belong into this file",
+             \"secretsmanager:bank#password\"; the secret itself does not belong in this file",
         ))
     }
 }

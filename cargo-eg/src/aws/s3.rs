@@ -80,12 +80,12 @@ impl Bucket {
 
     /// Returns the URL by which other services of AWS read an object.
     pub(crate) fn url(&self, key: &str) -> String {
-        let suffix = if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         let (name, region) = (&self.name, &self.region);
+        let domain = eg_grammar::region::domain(region);
         // The certificate of S3 fits names without dots only.
         match name.contains('.') {
-            true => format!("https://s3.{region}.{suffix}/{name}/{key}"),
-            false => format!("https://{name}.s3.{region}.{suffix}/{key}"),
+            true => format!("https://s3.{region}.{domain}/{name}/{key}"),
+            false => format!("https://{name}.s3.{region}.{domain}/{key}"),
         }
     }
 

@@ -9,11 +9,10 @@ use super::template::Architecture;
 
 /// Build the services for AWS Lambda: a zip file for each, and a description of what its functions need.
 ///
-/// Builds with the release profile unless --cargo-profile names another one, for arm64 if its target and a linker are installed, and links with cargo-zigbuild if that is
-/// installed. Programs get the feature `eventbridge` of eg-runtime, so they emit to an event bus where EVENT_BUS names one, and keep
-/// what functions reject where EVENT_FAILURES_QUEUE names a queue. If the stage has secrets, programs also get the feature
-/// `secrets`, and read them when they start where EG_SECRETS names them.
-/// Nothing is installed or sent anywhere.
+/// Builds for arm64 if its target and a linker are installed, and links with cargo-zigbuild if that is installed. Uses the release
+/// profile; --cargo-profile names another one. Programs get the feature `eventbridge` of eg-runtime: they emit to the event bus in
+/// EVENT_BUS, and send what functions reject to the queue in EVENT_FAILURES_QUEUE. If the stage has secrets, programs also get the
+/// feature `secrets`, and read the secrets in EG_SECRETS when they start. Installs nothing and sends nothing.
 ///
 /// Writes SERVICE/bootstrap.zip and artifacts.json below target/eg. Checks first that each program runs on Lambda: its
 /// processor, the version of the C library, its size, and that panics unwind. The same sources, compiler and dependencies give the
@@ -34,9 +33,10 @@ pub(crate) struct BuildServices {
     #[arg(long, value_enum)]
     pub(crate) architecture: Option<Architecture>,
     /// Profile of cargo to build with, such as dev [default: release]
-    #[arg(long, visible_alias = "profile", value_name = "PROFILE")]
+    #[arg(long, value_name = "PROFILE")]
     pub(crate) cargo_profile: Option<String>,
-    /// Stage of the application, from `[deploy.stages]` in its eg.toml, whose features the programs get [default: dev]
+    /// Stage of the application, from `[deploy.stages]` in its eg.toml: its features for the build, and its settings for
+    /// artifacts.json [default: dev]
     #[arg(long, value_name = "STAGE")]
     pub(crate) stage: Option<String>,
     /// Folder for the zip files and artifacts.json [default: eg in cargo's target directory]

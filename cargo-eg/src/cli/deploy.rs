@@ -27,7 +27,7 @@ pub(crate) struct StageName {
 /// by a later deployment that declares it; a queue is not.
 ///
 /// With --print-iam, prints the rights that the deployer needs: for the calls of `deploy`, `rollback` and `remove`, and for what
-/// CloudFormation does in the deployer's name, on resources whose names begin with the stack's. Name a region to narrow them.
+/// CloudFormation does on the deployer's behalf, on resources whose names begin with the stack's. Name a region to narrow them.
 ///
 /// With --plan, compares with eg.lock.json, needs no account, and exits with 10 if there are changes.
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ pub(crate) struct Deploy {
     #[arg(long, conflicts_with_all = ["yes", "allow_delete"])]
     pub(crate) plan: bool,
     /// Print the policy of IAM that a deployer of the stage needs, and stop. Needs no account.
-    #[arg(long, conflicts_with_all = ["plan", "yes", "allow_delete", "parameters", "architecture"])]
+    #[arg(long, conflicts_with_all = ["plan", "yes", "allow_delete", "parameters", "architecture", "cargo_profile"])]
     pub(crate) print_iam: bool,
     /// Print the changes of --plan as one JSON object.
     #[arg(long, requires = "plan")]

@@ -18,18 +18,18 @@ pub(crate) struct New {
     #[arg(value_name = "NAME", required_unless_present = "ci")]
     pub(crate) path: Option<PathBuf>,
     /// Create a workspace: two services in services/, and a crate for the events that they share.
-    #[arg(long)]
+    #[arg(long, requires = "path")]
     pub(crate) workspace: bool,
-    /// Write the workflow .github/workflows/deploy.yml, which deploys the application to AWS. Without NAME, write only that, into the
+    /// Write .github/workflows/deploy.yml, a workflow that deploys the application to AWS. Without NAME, only adds it to the
     /// repository of the current directory.
-    #[arg(long, value_enum, value_name = "SERVICE")]
+    #[arg(long, value_enum, value_name = "PROVIDER")]
     pub(crate) ci: Option<Ci>,
     /// A clone of Event Gateway for Rust whose eg-runtime the service uses by path.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", requires = "path")]
     pub(crate) eg_path: Option<PathBuf>,
 }
 
-/// Services that run workflows.
+/// Where workflows run.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Ci {
     /// GitHub Actions: plans on pull requests, deploys on `main`, with a role of AWS and without keys.

@@ -9,6 +9,7 @@ use crate::cli::{self, Architecture, Packages, Targets};
 use crate::console::text::{BOLD, DIM, columns, count, styled};
 use crate::exit::{Exit, Failure, warn};
 use crate::needs::{is_route, pattern};
+use crate::project::deploy::DEFAULT;
 use crate::project::services::{Code, Service};
 use crate::project::toolchain::{Machine, Toolchain};
 use crate::project::{Build, Project, Wanted};
@@ -34,7 +35,8 @@ pub(super) async fn programs(
         warn(&note);
     }
     let machine = tools.machine;
-    let build = Build { lambda: Some(tools), profile, stage, ..targets.into() };
+    let stage = stage.unwrap_or_else(|| DEFAULT.to_owned());
+    let build = Build { lambda: Some(tools), profile, stage: Some(stage), ..targets.into() };
     let project =
         Project::find(current, &Wanted { paths: packages.paths, packages: packages.packages, build })?;
     let services = project.services().await?;

@@ -26,7 +26,8 @@ use crate::deploy::deployment::{Deployed, Wishes};
 use crate::deploy::record::FILE;
 use crate::deploy::{Changes, Packaged, package};
 use crate::exit::{Exit, Failure, warn};
-use crate::project::Wanted;
+use crate::project::deploy::DEFAULT;
+use crate::project::{Build, Wanted};
 use crate::template::{Application, Extra, template};
 
 pub(crate) async fn run(arguments: cli::Deploy) -> Result<(), Failure> {
@@ -47,7 +48,11 @@ pub(crate) async fn run(arguments: cli::Deploy) -> Result<(), Failure> {
     } = arguments;
     if print_iam {
         let Packages { paths, packages } = packages;
-        let wanted = Wanted { paths, packages, build: targets.into() };
+        let build = Build {
+            stage: Some(stage.stage.clone().unwrap_or_else(|| DEFAULT.to_owned())),
+            ..targets.into()
+        };
+        let wanted = Wanted { paths, packages, build };
         return rights::run(&wanted, stage.stage.as_deref(), aws.region.as_deref(), bucket.as_deref()).await;
     }
     let Programs { project, machine, services } =

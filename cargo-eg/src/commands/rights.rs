@@ -4,7 +4,8 @@ use eg_sdk::manifest::Manifest;
 
 use super::template::selected;
 use super::{current_folder, json_pretty, print};
-use crate::deploy::rights;
+use crate::deploy::record::Record;
+use crate::deploy::{Scope, rights};
 use crate::exit::{Exit, Failure, warn};
 use crate::project::{Project, Wanted};
 use crate::template::{Application, Extra, template};
@@ -31,7 +32,15 @@ pub(super) async fn run(
     let made = template(&application).map_err(|refused| Failure::new(Exit::Manifest, refused))?;
     let tree = serde_json::to_value(&made.tree)
         .map_err(|error| Failure::because(Exit::Failed, "cannot write the template".to_owned(), error))?;
-    let rights = rights(&tree, &stage.stack, region.or(stage.region.as_deref()), bucket);
+    let last = Record::in_folder(&deploy.folder).get(&stage.stack)?;
+    let deployed = last.as_ref().map(|last| &last.template);
+    let rights = rights(&Scope {
+        templates: &std::iter::once(&tree).chain(deployed).collect::<Vec<_>>(),
+        extra: extra.ids().collect(),
+        stack: &stage.stack,
+        region: region.or(stage.region.as_deref()),
+        bucket,
+    });
     for (ty, ids) in &rights.unknown {
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         warn(&format!(

@@ -31,7 +31,7 @@ pub(crate) async fn run(arguments: cli::Rollback) -> Result<(), Failure> {
     };
     let versions = bucket::versions(&bucket, target).await?;
     let live_hash = bucket::hash(&bucket, &place.template().await?)?;
-    let Some((version, after)) = bucket::previous(&versions, &live_hash) else {
+    let Some(version) = bucket::previous(&versions, &live_hash) else {
         return Err(missing(&format!(" in the bucket `{}`", bucket.name)));
     };
     let template = bucket::load(&bucket, target, version).await?;
@@ -40,7 +40,9 @@ pub(crate) async fn run(arguments: cli::Rollback) -> Result<(), Failure> {
     eprintln!("back to the version of {}", version.at);
     let deployed =
         place.deploy(bucket_name, &packaged, &wishes(&arguments.consent, &chosen), &mut signals).await?;
-    bucket::forget(&bucket, after).await?;
+    // The deployment has added the version that was live, if it was not in the history.
+    let versions = bucket::versions(&bucket, target).await?;
+    bucket::forget(&bucket, bucket::after(&versions, version)).await?;
     live.record(&chosen.record(), Some(packaged.template))?;
     let (Deployed::Already(existing) | Deployed::Now(existing)) = deployed;
     eprintln!("stack {} is at the version of {}", target.stack, version.at);

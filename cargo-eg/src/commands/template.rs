@@ -9,10 +9,10 @@ use super::{current_folder, json_pretty, print};
 use crate::artifacts::{Packable, zip_of};
 use crate::cli;
 use crate::exit::{Exit, Failure, warn};
-use crate::project::Project;
-use crate::project::deploy::{Deploy, Stage, Unknown};
+use crate::project::deploy::{DEFAULT, Deploy, Stage, Unknown};
 use crate::project::services::{Code, Service};
 use crate::project::toolchain::{Machine, Toolchain};
+use crate::project::{Project, Wanted};
 use crate::template::{Application, Extra, template};
 
 pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
@@ -23,7 +23,9 @@ pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
         None => Toolchain::find(None).map_or(Machine::Arm64, |(tools, _)| tools.machine),
     };
     let current = current_folder()?;
-    let project = Project::find(&current, &selection.into())?;
+    let mut wanted = Wanted::from(selection);
+    wanted.build.stage = Some(stage.clone().unwrap_or_else(|| DEFAULT.to_owned()));
+    let project = Project::find(&current, &wanted)?;
     let artifacts = artifacts.map_or_else(|| project.artifacts(&current), |folder| current.join(folder));
     let services = project.services().await?;
     let deploy = project.deployment(&services, &current)?;

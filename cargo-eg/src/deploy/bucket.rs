@@ -204,13 +204,18 @@ fn version(prefix: &str, key: String) -> Option<Version> {
     Some(Version { hash: hash.to_owned(), at, key })
 }
 
-/// Returns the version before the one that is deployed, and those after that. `live` is the hash of the deployed template.
+/// Returns the version before the one that is deployed. `live` is the hash of the deployed template.
 ///
 /// A deployment that was interrupted is not in the history: then the last version there is the one before.
-pub(crate) fn previous<'a>(versions: &'a [Version], live: &str) -> Option<(&'a Version, &'a [Version])> {
+pub(crate) fn previous<'a>(versions: &'a [Version], live: &str) -> Option<&'a Version> {
     let until = versions.iter().rposition(|version| version.hash == live).unwrap_or(versions.len());
-    let at = versions[..until].iter().rposition(|version| version.hash != live)?;
-    Some((&versions[at], &versions[at + 1..]))
+    versions[..until].iter().rfind(|version| version.hash != live)
+}
+
+/// Returns the versions after the one that is live again.
+pub(crate) fn after<'a>(versions: &'a [Version], live: &Version) -> &'a [Version] {
+    let until = versions.iter().position(|version| version == live).map_or(versions.len(), |at| at + 1);
+    &versions[until..]
 }
 
 #[cfg(test)]
@@ -226,11 +231,14 @@ mod tests {
         let versions: Vec<Version> =
             ["a", "b", "b"].iter().enumerate().map(|(n, hash)| entry(n, hash)).collect();
         assert_eq!(versions[1].at, "2026-01-31 12:00:01");
-        assert_eq!(previous(&versions, "b"), Some((&versions[0], &versions[1..])));
+        assert_eq!(previous(&versions, "b"), Some(&versions[0]));
+        assert_eq!(after(&versions, &versions[0]), &versions[1..]);
+        assert_eq!(after(&versions, &versions[2]), &versions[3..]);
+        assert_eq!(after(&versions[1..], &versions[0]), &versions[3..]);
         assert_eq!(previous(&versions[1..], "b"), None);
         assert_eq!(previous(&[], "b"), None);
         // An interrupted deployment has left no entry.
-        assert_eq!(previous(&versions, "c"), Some((&versions[2], &versions[3..])));
+        assert_eq!(previous(&versions, "c"), Some(&versions[2]));
         // An interrupted rollback has left the entries of later versions.
         assert_eq!(previous(&versions, "a"), None);
         assert_eq!(version(prefix, format!("{prefix}nonsense")), None);

@@ -29,7 +29,7 @@ impl Work {
             Self::Rollback => "rollback",
             Self::Remove => "remove",
         });
-        format!("AWS goes on with stack `{}`; run `{command}` later to see how that ended", target.stack)
+        format!("AWS continues with stack `{}`; run `{command}` later to see the result", target.stack)
     }
 }
 
@@ -179,7 +179,7 @@ mod tests {
             (Work::Remove, "remove"),
         ] {
             let command = target.command(command);
-            let hint = format!("AWS goes on with stack `shop`; run `{command}` later to see how that ended");
+            let hint = format!("AWS continues with stack `shop`; run `{command}` later to see the result");
             assert_eq!(work.goes_on(&target), hint);
         }
     }

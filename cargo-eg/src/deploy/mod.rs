@@ -36,5 +36,5 @@ mod target;
 
 pub(crate) use self::assets::{Packaged, package};
 pub(crate) use self::changes::Changes;
-pub(crate) use self::rights::rights;
+pub(crate) use self::rights::{Scope, rights};
 pub(crate) use self::target::Target;

@@ -60,7 +60,7 @@ pub(crate) struct Build {
     /// The profile of a build for Lambda. `None`: the release profile.
     #[serde(skip)]
     pub(crate) profile: Option<String>,
-    /// The stage whose features a build for Lambda has. `None`: the default one.
+    /// The stage whose features the build has. `None`: the build is for `cargo eg run` and needs none.
     #[serde(skip)]
     pub(crate) stage: Option<String>,
     /// Whether programs for Lambda read secrets when they start.
@@ -209,11 +209,12 @@ impl Project {
         Deploy::unsaid(&self.home(current))
     }
 
-    /// Returns how packages are built. A build for Lambda has the features that their deployments name.
+    /// Returns how packages are built. A build for a stage has the features that their deployments name.
     fn build_with<'a>(&self, deployed: impl Iterator<Item = &'a Deploy>) -> Result<Build, Failure> {
         let mut build = self.build.clone();
-        for deploy in deployed.filter(|_| self.build.lambda.is_some()) {
-            let stage = deploy.stage(self.build.stage.as_deref())?;
+        let Some(stage) = &self.build.stage else { return Ok(build) };
+        for deploy in deployed {
+            let stage = deploy.stage(Some(stage))?;
             build.secrets |= stage.has_secrets();
             for feature in &stage.features {
                 if !build.features.contains(feature) {

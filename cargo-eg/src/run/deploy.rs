@@ -116,7 +116,11 @@ fn described(
         set(&queue.variable, format!("{queues}/{ACCOUNT}/{name}").into());
     }
     // Without a DynamoDB, services keep their data in EG_DATA_DIR.
-    if tables::endpoint().is_some() {
+    if let Some((_, url)) = tables::endpoint() {
+        if stage.tables(service).next().is_some() {
+            // Functions do not inherit the variable for all services.
+            set(tables::DYNAMODB, url.into());
+        }
         for (name, table) in stage.tables(service).filter(|(_, table)| !is_set(&table.variable)) {
             set(&table.variable, stage.table_name(name, table).into());
         }

@@ -13,8 +13,9 @@ use crate::exit::{Exit, Failure};
 use crate::project::deploy::{Deploy, Kept, KeyAttribute};
 use crate::project::services::Service;
 
-/// The variables of AWS's SDKs that name the address of a DynamoDB on this machine.
-const DYNAMODB: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"];
+/// The variable of AWS's SDKs that names the address of a DynamoDB on this machine, and the one for all services.
+pub(super) const DYNAMODB: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+const ALL_SERVICES: &str = "AWS_ENDPOINT_URL";
 
 /// The key that functions on this machine have. What plays DynamoDB here may keep tables apart by key and region, and checks
 /// no signature.
@@ -29,13 +30,14 @@ type Wanted<'a> = (String, Vec<&'a KeyAttribute>, Option<&'a str>);
 /// Returns the address of the DynamoDB on this machine, with the variable that names it.
 pub(super) fn endpoint() -> Option<(&'static str, String)> {
     let set = |name| std::env::var(name).ok().filter(|url| !url.is_empty()).map(|url| (name, url));
-    DYNAMODB.into_iter().find_map(set)
+    [DYNAMODB, ALL_SERVICES].into_iter().find_map(set)
 }
 
-/// Creates the tables that the services use and that do not exist yet. Without a DynamoDB, there are none.
+/// Creates the tables that the services use and that do not exist yet. One that exists keeps its items. Without a DynamoDB, there
+/// are none.
 ///
 /// # Errors
-/// Names the table that cannot be created, and where.
+/// Names the table that cannot be created or has another key, and where.
 pub(super) async fn create(services: &[Service]) -> Result<(), Failure> {
     let Some((variable, url)) = endpoint() else { return Ok(()) };
     let client = HttpClient::default();
@@ -53,18 +55,54 @@ pub(super) async fn create(services: &[Service]) -> Result<(), Failure> {
             "AttributeDefinitions": key.iter().map(attribute).collect::<Vec<_>>(),
         });
         match call(&client, &url, "CreateTable", &table).await {
-            Ok(()) => {}
-            // Another run has created it, and it has its items.
-            Err(reason) if reason.starts_with("ResourceInUseException") => continue,
+            Ok(_) => {}
+            // Another run has created it.
+            Err(reason) if reason.starts_with("ResourceInUseException") => {
+                let named = json!({"TableName": name});
+                let existing = call(&client, &url, "DescribeTable", &named).await.map_err(failed)?;
+                let (old, new) = (key_of(&existing["Table"]), key_of(&table));
+                if old != new {
+                    let message = format!("table `{name}` at {url} has {old}, but eg.toml declares {new}");
+                    return Err(Failure::new(Exit::Failed, message).hint(
+                        "delete the table there to have it created again without its items, or restore the key in eg.toml",
+                    ));
+                }
+            }
             Err(reason) => return Err(failed(reason)),
         }
         if let Some(ttl) = ttl {
-            let expiry = json!({"AttributeName": ttl, "Enabled": true});
-            let change = json!({"TableName": name, "TimeToLiveSpecification": expiry});
-            call(&client, &url, "UpdateTimeToLive", &change).await.map_err(failed)?;
+            expire(&client, &url, &name, ttl).await.map_err(failed)?;
         }
     }
     Ok(())
+}
+
+/// Lets items of a table expire, unless they do.
+async fn expire(client: &HttpClient, url: &str, table: &str, attribute: &str) -> Result<(), String> {
+    let now = call(client, url, "DescribeTimeToLive", &json!({"TableName": table})).await?;
+    let status = now["TimeToLiveDescription"]["TimeToLiveStatus"].as_str().unwrap_or_default();
+    if status.starts_with("ENABL") {
+        return Ok(());
+    }
+    let expiry = json!({"AttributeName": attribute, "Enabled": true});
+    let change = json!({"TableName": table, "TimeToLiveSpecification": expiry});
+    call(client, url, "UpdateTimeToLive", &change).await.map(drop)
+}
+
+/// Returns the key of a table as eg.toml spells it: ``the partition key `customer:S` and the sort key `number:N` ``.
+fn key_of(table: &Value) -> String {
+    let kind = |name: &Value| {
+        let mut attributes = table["AttributeDefinitions"].as_array().into_iter().flatten();
+        let found = attributes.find(|attribute| attribute["AttributeName"] == *name);
+        found.and_then(|attribute| attribute["AttributeType"].as_str()).unwrap_or_default()
+    };
+    let part = |role: &str, words: &str| {
+        let mut parts = table["KeySchema"].as_array().into_iter().flatten();
+        let name = &parts.find(|part| part["KeyType"] == role)?["AttributeName"];
+        Some(format!("{words} `{}:{}`", name.as_str().unwrap_or_default(), kind(name)))
+    };
+    let parts = [part("HASH", "the partition key"), part("RANGE", "the sort key")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" and ")
 }
 
 /// Returns the tables of a service, by the settings of this machine.
@@ -84,8 +122,8 @@ fn wanted(service: &Service) -> Vec<Wanted<'_>> {
     here.collect()
 }
 
-/// Calls an operation of DynamoDB. Returns the reason if it fails, which begins with the code of the error.
-async fn call(client: &HttpClient, url: &str, operation: &str, body: &Value) -> Result<(), String> {
+/// Calls an operation of DynamoDB. Returns its result, or the reason if it fails, which begins with the code of the error.
+async fn call(client: &HttpClient, url: &str, operation: &str, body: &Value) -> Result<Value, String> {
     let scope = format!("{ACCESS_KEY}/20260101/{REGION}/dynamodb/aws4_request");
     let request = Request::post(url)
         .header("content-type", "application/x-amz-json-1.0")
@@ -98,14 +136,18 @@ async fn call(client: &HttpClient, url: &str, operation: &str, body: &Value) -> 
         .body(Bytes::from(body.to_string()))
         .map_err(|error| error.to_string())?;
     let answer = client.send(request, PATIENCE).await.map_err(|error| error.to_string())?;
+    let content: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     if answer.status().is_success() {
-        return Ok(());
+        return Ok(content);
     }
-    let error: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let error = content;
     let code = error["__type"].as_str().and_then(|ty| ty.rsplit('#').next());
     let message = error["message"].as_str().or_else(|| error["Message"].as_str()).unwrap_or_default();
     Err(match code {
         Some(code) => format!("{code}: {message}"),
-        None => format!("it answered {}, so it is no DynamoDB", answer.status()),
+        None => format!(
+            "the server returned {} and no error of DynamoDB; check that the URL is that of a DynamoDB",
+            answer.status().as_u16()
+        ),
     })
 }

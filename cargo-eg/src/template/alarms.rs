@@ -9,8 +9,8 @@ use super::queues::{Queues, failures_id};
 use super::{API, Application, Tree, map};
 
 /// The parameter with the topic of SNS that hears of alarms, and the condition that there is one.
-const TOPIC: &str = "AlarmTopicArn";
-const HAS_TOPIC: &str = "HasAlarmTopic";
+pub(super) const TOPIC: &str = "AlarmTopicArn";
+pub(super) const HAS_TOPIC: &str = "HasAlarmTopic";
 
 /// How many queues one alarm can sum up
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create-alarm-on-metric-math-expression.html>).

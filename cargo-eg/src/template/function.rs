@@ -48,9 +48,9 @@ impl Whole<'_> {
         let settings = application.stage.function(&function.id).cloned().unwrap_or_default();
         let itself = self.function(&id, code, &settings, builder);
         builder.add(id.clone(), what, itself);
-        let own = Own { log: &log, service: &manifest.service, queues: self.queues };
+        let own = Own { log: &log, function: &function.id, service: &manifest.service, queues: self.queues };
         let permissions = needs::permissions(manifest, function, Some(application.stage));
-        let role = role(application, permissions, &settings.policies, &own);
+        let role = role(application, permissions, &settings.policies, &own, &mut builder.problems);
         builder.add(format!("{id}Role"), what, role);
         let name = sub(&format!("/aws/lambda/${{AWS::StackName}}-{}", function.id));
         let properties = map! { "LogGroupName" => name, "RetentionInDays" => LOGGED };

@@ -140,7 +140,9 @@ pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refuse
         }
     }
     let alarms = alarms::alarms(application, &queues, &mut builder);
-
+    if alarms {
+        builder.take(alarms::TOPIC, "the topic of alarms");
+    }
     application.extra.add_resources(application, &mut builder);
     let mut parameters =
         streams::parameters(application.functions().map(|(_, function)| function), &mut builder);
@@ -153,7 +155,14 @@ pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refuse
         application.manifests.iter().map(|manifest| manifest.service.as_str()).collect();
     let Builder { resources, notes, mut problems, .. } = builder;
     application.extra.add_outputs(&mut outputs, &mut problems);
-    let has = |name: &str| resources.iter().chain(&parameters).any(|(known, _)| known == name);
+    let has = |reference: &extra::Reference| match reference {
+        extra::Reference::Resource(name) => {
+            resources.iter().chain(&parameters).any(|(known, _)| known == name)
+        }
+        extra::Reference::Condition(name) => alarms && name == alarms::HAS_TOPIC,
+        // No template of ours has mappings.
+        extra::Reference::Mapping(_) => false,
+    };
     problems.extend(application.extra.dangling(application, has));
     problems.extend(limits::exceeded(application, &resources, &outputs));
     let tree = map! {

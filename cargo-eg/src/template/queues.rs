@@ -54,7 +54,7 @@ pub(super) fn queues(application: &Application<'_>, builder: &mut Builder) -> Qu
         }
         if readers.len() > 1 {
             builder.notes.push(format!(
-                "queue {queue}: {} share its messages, each message goes to one of them",
+                "queue {queue}: {} share its messages; each message goes to one of them",
                 eg_grammar::list(&readers)
             ));
         }

@@ -13,26 +13,41 @@ use super::{Application, Tree, map, resource, streams, tables};
 /// The resources of one function that its role names.
 pub(super) struct Own<'a> {
     pub(super) log: &'a str,
+    /// The id of the function.
+    pub(super) function: &'a str,
     pub(super) service: &'a str,
     pub(super) queues: &'a Queues,
 }
 
-/// Returns the role that the function runs with. `policies` are further statements of `eg.toml`.
+/// The id of the statement for traces, which every role has.
+const TRACES: &str = "ItsCallsAreTraced";
+
+/// Returns the role that the function runs with. `policies` are further statements of `eg.toml`: one with the id of another
+/// statement is a problem.
 pub(super) fn role(
     application: &Application<'_>,
     permissions: Vec<Permission<'_>>,
     policies: &[Value],
     own: &Own<'_>,
+    problems: &mut Vec<String>,
 ) -> Tree {
-    let mut reasons = BTreeSet::new();
+    let mut reasons = BTreeSet::from([TRACES.to_owned()]);
     let mut statements: Vec<Tree> = permissions
         .into_iter()
         .map(|permission| statement(application, permission, own, &mut reasons))
         .collect();
+    for id in policies.iter().filter_map(|statement| statement["Sid"].as_str()) {
+        if !reasons.insert(id.to_owned()) {
+            let function = own.function;
+            problems.push(format!(
+                "{function}: two statements of its role have the `Sid` `{id}`: rename the one in `policies`"
+            ));
+        }
+    }
     statements.extend(policies.iter().cloned().map(Tree::Json));
     // These actions know no resources.
     statements.push(map! {
-        "Sid" => "ItsCallsAreTraced",
+        "Sid" => TRACES,
         "Effect" => "Allow",
         "Action" => vec!["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
         "Resource" => "*",
@@ -84,16 +99,17 @@ fn statement(
         .with("Condition", condition)
 }
 
-/// Returns the ARN of a secret. AWS adds a hyphen and six characters to its name.
+/// Returns the ARN of a secret, or the two that it may have. AWS adds a hyphen and six characters to its name.
 fn secret(id: &str) -> Tree {
     const ADDED: &str = "-??????";
-    let is_whole = |arn: &str| {
+    // The ARN may be complete, or its name may end like that.
+    let may_be_whole = |arn: &str| {
         arn.rsplit_once('-').is_some_and(|(_, added)| {
             added.len() == 6 && added.bytes().all(|byte| byte.is_ascii_alphanumeric())
         })
     };
     match id.starts_with("arn:") {
-        true if is_whole(id) => id.into(),
+        true if may_be_whole(id) => vec![id.to_owned(), format!("{id}{ADDED}")].into(),
         true => format!("{id}{ADDED}").into(),
         false => sub(&format!(
             "arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{id}{ADDED}"

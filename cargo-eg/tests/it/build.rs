@@ -371,7 +371,7 @@ fn zig_links_where_it_is_installed() {
     let features = fs::read_to_string(&manifest).unwrap() + "\n[features]\nquiet = []\n";
     fs::write(&manifest, features).unwrap();
     let mut command =
-        app.command(&["build", "--architecture", OWN[0], "--stage", "prod", "--profile", "small"]);
+        app.command(&["build", "--architecture", OWN[0], "--stage", "prod", "--cargo-profile", "small"]);
     let transcript = Transcript::of(command.env("PATH", path).output().unwrap());
     assert_eq!(transcript.code, Some(0), "{transcript:?}");
     assert!(transcript.stdout.starts_with("order  1 function  "), "{}", transcript.stdout);

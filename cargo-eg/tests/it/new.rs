@@ -201,15 +201,20 @@ fn a_workflow_deploys_from_github() {
     let added = shell.eg("mine/services/order", &["new", "--ci", "github"]);
     assert_eq!((added.code, added.stdout.as_str()), (Some(0), ""), "{added:?}");
     assert!(
-        added.stderr.ends_with("deploy.yml; the comment at its top says what AWS and GitHub need\n"),
+        added.stderr.ends_with("deploy.yml; the comment at its top lists the setup in AWS and GitHub\n"),
         "{added:?}"
     );
     assert_eq!(shell.read("mine/.github/workflows/deploy.yml"), text);
     let again = shell.eg("mine", &["new", "--ci", "github"]);
     assert!(
-        again.code == Some(2) && again.stderr.contains("deploy.yml exists already\nhint: remove it"),
+        again.code == Some(2)
+            && again.stderr.contains("deploy.yml already exists\nhint: delete it first to write it again"),
         "{again:?}"
     );
+    for more in [&["--workspace"][..], &["--eg-path", "taken"]] {
+        let nameless = shell.eg("mine", &[&["new", "--ci", "github"], more].concat());
+        assert!(nameless.code == Some(2) && nameless.stderr.contains("<NAME>"), "{nameless:?}");
+    }
     let inside = shell.eg("shop", &["new", "services/extra", "--ci", "github"]);
     assert!(
         inside.code == Some(2) && inside.stderr.contains("error: the workflow is for the whole workspace"),
@@ -218,7 +223,8 @@ fn a_workflow_deploys_from_github() {
     fs::create_dir(shell.path().join("empty")).unwrap();
     let nowhere = shell.eg("empty", &["new", "--ci", "github"]);
     assert!(
-        nowhere.code == Some(6) && nowhere.stderr.contains("is in no repository and in no workspace"),
+        nowhere.code == Some(6)
+            && nowhere.stderr.contains("error: found no git repository or workspace around "),
         "{nowhere:?}"
     );
 }

@@ -4,6 +4,7 @@ use eg_tests::moto::Moto;
 use serde_json::{Value, json};
 
 use crate::support::app::{App, Main, Running, record};
+use crate::support::eventually;
 
 const TABLES: &str = r#"
 [deploy]
@@ -71,9 +72,35 @@ async fn the_tables_of_the_application_are_created_once() {
     let item = json!({"customer": {"S": "7"}, "number": {"N": "1"}});
     call(&moto, "PutItem", &json!({"TableName": "books-local-orders", "Item": item})).await;
     drop(run);
+    // A run that ended early has created the table without its expiry.
+    let off = json!({"AttributeName": "expires", "Enabled": false});
+    let change = json!({"TableName": "books-local-orders", "TimeToLiveSpecification": off});
+    call(&moto, "UpdateTimeToLive", &change).await;
+    let main = Main::Tells("AWS_ENDPOINT_URL_DYNAMODB");
+    app.service("shop", &[record("shop", "list", "GET /list")], &main);
     let mut again = start(&app, "AWS_ENDPOINT_URL", &moto.url);
-    drop(again.ready().await);
+    let gateway = again.ready().await;
     assert_eq!(call(&moto, "Scan", &name).await["Count"], 1, "a table that exists keeps its items");
+    let expiry = call(&moto, "DescribeTimeToLive", &name).await;
+    assert_eq!(expiry["TimeToLiveDescription"]["TimeToLiveStatus"], "ENABLED");
+    // Functions use the DynamoDB in which the tables were created.
+    let answer = eg_tests::http().get(gateway("events") + "/list").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let told = format!("AWS_ENDPOINT_URL_DYNAMODB is Ok(\"{}\")", moto.url);
+    eventually("the variable", || app.log("shop-list").contains(&told)).await;
+    drop(again);
+
+    app.write("eg.toml", &TABLES.replace("number:N", "number"));
+    let mut other = start(&app, "AWS_ENDPOINT_URL", &moto.url);
+    assert_eq!(other.wait(), Some(1));
+    let shown = other.stderr();
+    let expected = format!(
+        "error: table `books-local-orders` at {} has the partition key `customer:S` and the sort key `number:N`, but \
+         eg.toml declares the partition key `customer:S` and the sort key `number:S`\nhint: delete the table there",
+        moto.url
+    );
+    assert!(shown.contains(&expected), "{expected}\n{shown}");
+    assert_eq!(call(&moto, "Scan", &name).await["Count"], 1);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use eg_grammar::limits;
 /// A function and its limits.
 ///
 /// Its processes get the caller's environment without `AWS_*` (but with `AWS_ENDPOINT_URL_*`), `CARGO*`, `EVENT_GATEWAY_*`, `PORT`,
-/// `EVENT_BUS` and `EVENT_FAILURES_QUEUE`, then Lambda's variables (`AWS_LAMBDA_RUNTIME_API`, `_HANDLER`, …), then `variables`.
+/// `EVENT_BUS`, `EVENT_FAILURES_QUEUE`, `EG_SECRETS` and `EG_DATA_DIR`, then Lambda's variables (`AWS_LAMBDA_RUNTIME_API`,
+/// `_HANDLER`, …), then `variables`.
 ///
 /// ```
 /// use eg_local::FunctionSpec;

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-use eg_grammar::variable::{EVENT_BUS, FAILURES_QUEUE};
+use eg_grammar::variable::{EVENT_BUS, FAILURES_QUEUE, SECRETS};
 
 use super::FunctionSpec;
 use super::arn::{LATEST, REGION};
 
 /// Variables of the caller that would change a function or the destination of its events.
-const WITHHELD: [&str; 4] = ["PORT", EVENT_BUS, FAILURES_QUEUE, "EG_DATA_DIR"];
+const WITHHELD: [&str; 5] = ["PORT", EVENT_BUS, FAILURES_QUEUE, SECRETS, "EG_DATA_DIR"];
 
 /// Prefixes of variables that belong to AWS, to cargo or to the project's own settings.
 const WITHHELD_PREFIXES: [&str; 6] = ["AWS_", "_", "LAMBDA_", "CARGO", "EVENT_GATEWAY_", "RUSTUP_"];
@@ -118,6 +118,8 @@ mod tests {
         check("PORT", None);
         check("EVENT_BUS", None);
         check("EVENT_FAILURES_QUEUE", None);
+        check("EG_SECRETS", None);
+        check("EG_DATA_DIR", None);
         check("EVENT_GATEWAY_SPACE", None);
     }
 

@@ -114,8 +114,7 @@ pub(super) async fn call(
 
 /// Returns the URL of a service in a region: the first part of its host is the service's name.
 pub(super) fn public_endpoint(service: &str, region: &str) -> String {
-    let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-    format!("https://{service}.{region}.amazonaws.com{suffix}")
+    format!("https://{service}.{region}.{}", eg_grammar::region::domain(region))
 }
 
 /// Returns the region in `arn:partition:service:region:account:…`.

@@ -134,7 +134,8 @@ impl Secrets {
         }
         let body = json!({"Names": names, "WithDecryption": true});
         let endpoint = self.access.parameters.as_deref();
-        let answer = self.call(&GET_PARAMETERS, endpoint, &self.access.aws.region, &body, "read parameters");
+        let answer =
+            self.call(&GET_PARAMETERS, endpoint, &self.access.aws.region, &body, "call GetParameters");
         let found = match answer.await.and_then(|answer| read::<Answer>(&answer)) {
             Ok(answer) => answer.parameters,
             Err(reason) => return names.iter().map(|name| (*name, Err(reason.clone()))).collect(),
@@ -162,7 +163,7 @@ impl Secrets {
         let region = aws::region_of(id).unwrap_or(&self.access.aws.region);
         let endpoint = self.access.secrets.as_deref();
         let body = json!({"SecretId": id});
-        let answer = self.call(&GET_SECRET_VALUE, endpoint, region, &body, "read it").await?;
+        let answer = self.call(&GET_SECRET_VALUE, endpoint, region, &body, "call GetSecretValue").await?;
         let answer: Answer = read(&answer)?;
         answer.secret_string.ok_or_else(|| "it is binary, and a variable holds text".to_owned())
     }
@@ -195,19 +196,19 @@ impl Secrets {
 /// Reads an answer. The reason does not repeat it, because it may contain a value.
 fn read<T: for<'de> Deserialize<'de>>(answer: &[u8]) -> Result<T, String> {
     serde_json::from_slice(answer)
-        .map_err(|error| format!("the answer of AWS is not what it should be (column {})", error.column()))
+        .map_err(|error| format!("AWS returned an unexpected response (column {})", error.column()))
 }
 
 /// Returns the text of a member of a secret that is a JSON object.
 fn member_of(secret: &Secret, member: &str) -> Outcome {
     let Ok(Value::Object(mut members)) = serde_json::from_str(secret.expose()) else {
-        return Err("it is no JSON object, so it has no members".to_owned());
+        return Err(format!("the secret is not a JSON object, so it has no member `{member}`"));
     };
     match members.remove(member) {
         Some(Value::String(text)) => Ok(text.into()),
         Some(value @ (Value::Number(_) | Value::Bool(_))) => Ok(value.to_string().into()),
         Some(_) => Err(format!("its member `{member}` is neither a text nor a number")),
-        None => Err(format!("it has no member `{member}`")),
+        None => Err(format!("the secret has no member `{member}`")),
     }
 }
 
@@ -245,13 +246,13 @@ mod tests {
         for (member, reason) in [
             ("hosts", "its member `hosts` is neither a text nor a number"),
             ("none", "its member `none` is neither a text nor a number"),
-            ("user", "it has no member `user`"),
+            ("user", "the secret has no member `user`"),
         ] {
             assert_eq!(of(member), Err(reason.to_owned()));
         }
         assert!(without_nul("a\0b".into()).is_err() && without_nul("a\nb".into()).is_ok());
         let plain = member_of(&"hunter2".into(), "password").unwrap_err();
-        assert_eq!(plain, "it is no JSON object, so it has no members");
+        assert_eq!(plain, "the secret is not a JSON object, so it has no member `password`");
     }
 
     #[test]
@@ -262,6 +263,6 @@ mod tests {
             number: u32,
         }
         let reason = read::<Answer>(br#"{"number":"hunter2"}"#).unwrap_err();
-        assert_eq!(reason, "the answer of AWS is not what it should be (column 19)");
+        assert_eq!(reason, "AWS returned an unexpected response (column 19)");
     }
 }

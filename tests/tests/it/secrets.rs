@@ -8,8 +8,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use eg_tests::moto::Moto;
+use eg_tests::program::Program;
 use eg_tests::{eventually, http};
+use lambda_simulator::Simulator;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use crate::lambda::Lambda;
 
@@ -25,6 +28,20 @@ fn environment<'a>(url: &'a str, secrets: &'a str) -> [(&'a str, &'a str); 6] {
         ("EG_SECRETS", secrets),
         ("PLAIN", "as it was"),
     ]
+}
+
+const ARGUMENTS: [&str; 2] = ["--one", "two words"];
+
+/// Starts the program with arguments.
+async fn with_arguments(variables: &[(&str, &str)]) -> Lambda {
+    let simulator = Simulator::builder().function_name("tells").build().await.unwrap();
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(ARGUMENTS)
+        .env("AWS_LAMBDA_RUNTIME_API", simulator.addr().to_string())
+        .env("_HANDLER", "tells")
+        .envs(variables.iter().copied());
+    Lambda { program: Program::start("tells", command), simulator }
 }
 
 /// Calls an operation of moto. The signature says which service and region are meant; moto does not check it.
@@ -54,11 +71,11 @@ async fn secrets_are_variables_in_the_first_line_of_main() {
         "API_KEY": "ssm:/shop/api-key", "PASSWORD": "secretsmanager:shop/bank#password",
         "PORT": "secretsmanager:shop/bank#port",
     });
-    let lambda = Lambda::start(PROGRAM, "tells", &environment(&moto.url, &references.to_string())).await;
+    let lambda = with_arguments(&environment(&moto.url, &references.to_string())).await;
     let answer = lambda.invoke(json!({})).await.unwrap();
     let expected = json!({
         "key": "s3cr=t \"1\"\nsecond line", "password": "hunter2", "port": "5432", "references": null,
-        "plain": "as it was", "arguments": [],
+        "plain": "as it was", "arguments": ARGUMENTS,
     });
     assert_eq!(answer, expected);
     assert_eq!(lambda.program.lines().join("\n"), "", "nothing is printed");
@@ -84,9 +101,9 @@ async fn a_secret_that_cannot_be_read_ends_the_start_with_one_line() {
     let (lines, reported) = failure(&environment(&moto.url, &references.to_string())).await;
     for (secret, reason) in [
         ("`A_KEY` from `ssm:/shop/none`", "Systems Manager has no such parameter in eu-central-1"),
-        ("`B_USER` from `secretsmanager:bank#user`", "it has no member `user`"),
+        ("`B_USER` from `secretsmanager:bank#user`", "the secret has no member `user`"),
         ("`C_BYTES` from `secretsmanager:binary`", "it is binary, and a variable holds text"),
-        ("`D_NONE` from `secretsmanager:none`", "cannot read it: http"),
+        ("`D_NONE` from `secretsmanager:none`", "cannot call GetSecretValue: http"),
     ] {
         let expected = format!("cannot read the secret {secret}: {reason}");
         assert!(
@@ -103,6 +120,8 @@ async fn references_that_nobody_can_read_are_not_repeated() {
     for (references, expected) in [
         ("hunter2", "EG_SECRETS is not a JSON object with the names of variables"),
         (r#"{"API_KEY":"hunter2"}"#, "EG_SECRETS: `API_KEY`: write where the secret is kept"),
+        // It would start the program again and again.
+        (r#"{"EG_SECRETS":"ssm:/a"}"#, "EG_SECRETS: \"EG_SECRETS\" cannot name a variable"),
     ] {
         let (_, reported) = failure(&environment("http://127.0.0.1:1", references)).await;
         assert!(reported.contains(expected) && !reported.contains("hunter2"), "{reported}");
@@ -197,9 +216,9 @@ async fn a_refusal_of_aws_and_an_answer_in_pieces_do_not_show_values() {
     let references = json!({"API_KEY": "ssm:/shop/api-key", "BANK": "secretsmanager:bank", "FAR": format!("secretsmanager:{arn}")});
     let (_, reported) = failure(&environment(&url, &references.to_string())).await;
     for expected in [
-        "cannot read the secret `API_KEY` from `ssm:/shop/api-key`: cannot read parameters: ",
+        "cannot read the secret `API_KEY` from `ssm:/shop/api-key`: cannot call GetParameters: ",
         "AccessDeniedException: no policy allows it",
-        "cannot read the secret `BANK` from `secretsmanager:bank`: the answer of AWS is not what it should be (column",
+        "cannot read the secret `BANK` from `secretsmanager:bank`: AWS returned an unexpected response (column",
     ] {
         assert!(reported.contains(expected), "{expected}: {reported}");
     }

@@ -22,18 +22,18 @@ pub(super) fn file() -> File {
 pub(super) fn add(current: &Path) -> Result<(), Failure> {
     let root = repository(current).or_else(|| workspace_around(&current.join("service")));
     let Some(root) = root else {
-        let message = format!("{} is in no repository and in no workspace", current.display());
+        let message = format!("found no git repository or workspace around {}", current.display());
         return Err(Failure::new(Exit::NotFound, message)
             .hint("run the command in the folder of the application, or name a service to create"));
     };
     let path = root.join(PLACE);
     if path.exists() {
-        return Err(Failure::new(Exit::Usage, format!("{} exists already", path.display()))
-            .hint("remove it to have it written again"));
+        return Err(Failure::new(Exit::Usage, format!("{} already exists", path.display()))
+            .hint("delete it first to write it again"));
     }
     write(&root, &[file()])?;
     let shown = path.strip_prefix(current).unwrap_or(&path);
-    eprintln!("made {}; the comment at its top says what AWS and GitHub need", shown.display());
+    eprintln!("wrote {}; the comment at its top lists the setup in AWS and GitHub", shown.display());
     Ok(())
 }
 

@@ -1,10 +1,11 @@
 //! Lists the rights that a deployer of a stack needs: for the calls of `deploy`, `rollback` and `remove`, and for what CloudFormation
-//! does in the deployer's name. Calling AWS is left to the other modules.
+//! does on the deployer's behalf. Calling AWS is left to the other modules.
 
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use eg_grammar::region::partition;
 use serde_json::{Map, Value, json};
 
 use self::types::{On, TYPES};
@@ -55,37 +56,56 @@ pub(crate) struct Rights {
     /// A policy of IAM.
     pub(crate) policy: Value,
     /// The types of resources for which the rights are not known, each with the logical ids.
-    pub(crate) unknown: BTreeMap<String, Vec<String>>,
+    pub(crate) unknown: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// Returns the rights to deploy a template as a stack: in a region, or in all, and with a bucket, or with that of the account.
-pub(crate) fn rights(template: &Value, stack: &str, region: Option<&str>, bucket: Option<&str>) -> Rights {
-    let mut types: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (id, resource) in template["Resources"].as_object().into_iter().flatten() {
-        types.entry(kind(resource)).or_default().push(id.clone());
+/// What a deployer may do, and where.
+#[derive(Debug)]
+pub(crate) struct Scope<'a> {
+    /// The template to deploy, and the one that the stack has: CloudFormation deletes what is only in that.
+    pub(crate) templates: &'a [&'a Value],
+    /// The logical ids of resources that users describe. Their names and properties, and so their rights, are not known.
+    pub(crate) extra: BTreeSet<&'a str>,
+    pub(crate) stack: &'a str,
+    /// `None`: every region.
+    pub(crate) region: Option<&'a str>,
+    /// `None`: the bucket of the account.
+    pub(crate) bucket: Option<&'a str>,
+}
+
+/// Returns the rights to deploy a stack.
+pub(crate) fn rights(scope: &Scope<'_>) -> Rights {
+    let Scope { templates, extra, stack, region, bucket } = scope;
+    let resources: Vec<(&String, &Value)> =
+        templates.iter().filter_map(|template| template["Resources"].as_object()).flatten().collect();
+    let is_known = |ty: &str| TYPES.iter().any(|known| known.ty == ty);
+    let (mut types, mut unknown) = (BTreeSet::new(), BTreeMap::<String, BTreeSet<String>>::new());
+    for (id, resource) in &resources {
+        let ty = kind(resource);
+        types.insert(ty);
+        if !is_known(ty) || extra.contains(id.as_str()) {
+            unknown.entry(ty.to_owned()).or_default().insert((*id).clone());
+        }
     }
-    let place = Place { partition: partition(region), region: region.unwrap_or("*"), stack };
-    let mut statements = place.of_commands(bucket, types.contains_key("AWS::SQS::Queue"));
+    let place = Place { partition: region.map_or("aws", partition), region: region.unwrap_or("*"), stack };
+    let mut statements = place.of_commands(*bucket, types.contains("AWS::SQS::Queue"));
     let mut of_types: BTreeMap<On, BTreeSet<&str>> = BTreeMap::new();
-    for known in TYPES.iter().filter(|known| types.contains_key(known.ty)) {
+    for known in TYPES.iter().filter(|known| types.contains(known.ty)) {
         of_types.entry(known.on).or_default().extend(known.actions);
     }
     for (on, mut actions) in of_types {
         if actions.remove("iam:PassRole") {
             let only = json!({"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}});
-            statements.push(statement("GiveRolesToFunctions", ["iam:PassRole"], place.names(on), Some(only)));
+            statements.push(statement("PassRolesToFunctions", ["iam:PassRole"], place.names(on), Some(only)));
         }
         let (sid, condition) = place.about(on);
         statements.push(statement(sid, actions, place.names(on), condition));
     }
-    let functions = template["Resources"].as_object().into_iter().flat_map(Map::values);
-    if functions.into_iter().any(|resource| !resource["Properties"]["VpcConfig"].is_null()) {
+    if resources.iter().any(|(_, resource)| !resource["Properties"]["VpcConfig"].is_null()) {
         let on = place.names(On::Every);
         statements.push(statement("FindTheNetwork", OF_NETWORKS, on, None));
     }
-    let is_known = |ty: &str| TYPES.iter().any(|known| known.ty == ty);
-    let unknown = types.into_iter().filter(|(ty, _)| !is_known(ty)).map(|(ty, ids)| (ty.to_owned(), ids));
-    Rights { policy: json!({"Version": "2012-10-17", "Statement": statements}), unknown: unknown.collect() }
+    Rights { policy: json!({"Version": "2012-10-17", "Statement": statements}), unknown }
 }
 
 /// Where a stack is, in the words of ARNs. The account is not known, so the rights are for that of the deployer.
@@ -142,7 +162,7 @@ impl Place<'_> {
             On::Rules => ("DeployRules", None),
             On::Apis => ("DeployTheApi", None),
             On::Alarms => ("DeployAlarms", None),
-            On::Every => ("AskWhatKnowsNoResources", None),
+            On::Every => ("ActionsWithoutResources", None),
         }
     }
 
@@ -189,13 +209,4 @@ fn statement(
     statement.insert("Resource".to_owned(), on.into());
     statement.extend(condition.map(|condition| ("Condition".to_owned(), condition)));
     statement.into()
-}
-
-/// Returns the partition of a region, as ARNs name it.
-fn partition(region: Option<&str>) -> &'static str {
-    match region {
-        Some(region) if region.starts_with("cn-") => "aws-cn",
-        Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use eg_grammar::region::{domain, partition};
 use eg_grammar::{QueueName, SecretReference};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -186,17 +187,13 @@ impl FromStr for ExistingQueue {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let queue = |region: &str, account: &str, name: &str| {
-            let (partition, suffix) = match region {
-                _ if region.starts_with("cn-") => ("aws-cn", ".cn"),
-                _ if region.starts_with("us-gov-") => ("aws-us-gov", ""),
-                _ => ("aws", ""),
-            };
+            let (partition, domain) = (partition(region), domain(region));
             let fits = region.contains('-')
                 && account.len() == 12
                 && account.bytes().all(|byte| byte.is_ascii_digit())
                 && name.parse::<QueueName>().is_ok();
             fits.then(|| Self {
-                url: format!("https://sqs.{region}.amazonaws.com{suffix}/{account}/{name}"),
+                url: format!("https://sqs.{region}.{domain}/{account}/{name}"),
                 arn: format!("arn:{partition}:sqs:{region}:{account}:{name}"),
             })
         };
@@ -269,7 +266,7 @@ impl<'de> Deserialize<'de> for Vpc {
         let ids = |key: &str, begin: &str, ids: Vec<Setting>| {
             let ids: Vec<Json> = ids.into_iter().map(Json::from).collect();
             if ids.is_empty() {
-                return Err(Error::custom(format!("`{key}` names none")));
+                return Err(Error::custom(format!("`{key}` is empty: name at least one")));
             }
             match ids.iter().filter_map(Json::as_str).find(|id| !id.starts_with(begin)) {
                 Some(id) => {
@@ -294,7 +291,7 @@ impl<'de> Deserialize<'de> for Statement {
         if let Some(unknown) = members.keys().find(|key| !KEYS.contains(&key.as_str())) {
             let hint = eg_grammar::did_you_mean(unknown, &KEYS);
             return Err(Error::custom(format!(
-                "a statement has no `{unknown}`{hint}; its keys are {}",
+                "a statement has no `{unknown}` (its keys are {}){hint}",
                 eg_grammar::list(&KEYS)
             )));
         }
@@ -303,7 +300,14 @@ impl<'de> Deserialize<'de> for Statement {
                 return Err(Error::custom(format!("a statement needs `{key}` or `{other}`, and not both")));
             }
         }
-        members.entry("Effect").or_insert_with(|| "Allow".into());
+        let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if let Some(id) = members.get("Sid").filter(|id| !id.as_str().is_some_and(is_id)) {
+            return Err(Error::custom(format!("{id} cannot be a `Sid`: use letters and digits only")));
+        }
+        let effect = members.entry("Effect").or_insert_with(|| "Allow".into());
+        if *effect != "Allow" && *effect != "Deny" {
+            return Err(Error::custom(format!("{effect} is not an `Effect`: write \"Allow\" or \"Deny\"")));
+        }
         Ok(Self(members.into()))
     }
 }

@@ -133,7 +133,7 @@ fn queue(name: &Spanned<String>, declared: Spanned<format::Queue>, at: At<'_>) -
     let here = at(declared.span().start);
     let format::Queue { variable, services, existing } = declared.into_inner();
     if services.is_empty() {
-        let text = "`services` names none, so nobody could send to it: name the services that do";
+        let text = "`services` is empty, so no function may send to the queue: name at least one service";
         return Err(Wrong::at(&here, format!("queue `{}`: {text}", name.get_ref())));
     }
     Ok(Queue {
@@ -153,7 +153,9 @@ fn table(name: &Spanned<String>, declared: Spanned<format::Table>, at: At<'_>) -
     let format::Table { variable, services, partition_key, sort_key, ttl, actions, existing } =
         declared.into_inner();
     if services.is_empty() {
-        return Err(wrong("`services` names none, so nobody could use it: name the services that do"));
+        return Err(wrong(
+            "`services` is empty, so no function may use the table: name at least one service",
+        ));
     }
     let kept = match (existing, partition_key) {
         (Some(existing), None) if sort_key.is_none() && ttl.is_none() => Kept::Elsewhere(existing),

@@ -280,7 +280,7 @@ fn mistakes_have_a_place() {
         check(&format!("[deploy.tables.t]\nvariable = \"TT\"\n{lines}"), place, message);
     };
     table("", "1:1", "missing key `services`");
-    table("services = []", "1:1", "table `t`: `services` names none");
+    table("services = []", "1:1", "table `t`: `services` is empty, so no function may use the table");
     table("services = [\"a\"]", "1:1", "table `t`: it needs a `partition_key`, as in");
     table("services = [\"a\"]\nexisting = \"t\"\nttl = \"x\"", "1:1", "table `t`: `existing` says that");
     table(
@@ -310,7 +310,7 @@ fn mistakes_have_a_place() {
     let queue = |lines: &str, place: &str, message: &str| {
         check(&format!("[deploy.queues.q]\nvariable = \"QQ\"\n{lines}"), place, message);
     };
-    queue("services = []", "1:1", "queue `q`: `services` names none");
+    queue("services = []", "1:1", "queue `q`: `services` is empty, so no function may send to the queue");
     for existing in [
         "orders",
         "arn:aws:sns:eu-central-1:123456789012:orders",
@@ -337,7 +337,11 @@ fn mistakes_have_a_place() {
         check(&format!("[deploy.function.f]\npolicies = [{{ {members} }}]"), "2:12", message);
     };
     value("vpc = { subnets = [\"subnet-1\"] }", 7, "missing key `security_groups`");
-    value("vpc = { subnets = [], security_groups = [\"sg-1\"] }", 7, "`vpc`: `subnets` names none");
+    value(
+        "vpc = { subnets = [], security_groups = [\"sg-1\"] }",
+        7,
+        "`vpc`: `subnets` is empty: name at least one",
+    );
     value(
         "vpc = { subnets = [\"subnet-1\"], security_groups = [\"web\"] }",
         7,
@@ -347,8 +351,16 @@ fn mistakes_have_a_place() {
     statement("Resource = \"*\"", "`policies`: a statement needs `Action` or `NotAction`, and not both");
     statement(
         "Acton = \"a:b\", Resource = \"*\"",
-        "`policies`: a statement has no `Acton`; did you mean `Action`?; its keys are `Sid`",
+        "`policies`: a statement has no `Acton` (its keys are `Sid`",
     );
+    let all = "Action = \"a:b\", Resource = \"*\"";
+    for (member, message) in [
+        ("Sid = \"Read-It\"", "`policies`: \"Read-It\" cannot be a `Sid`: use letters and digits only"),
+        ("Sid = 7", "`policies`: 7 cannot be a `Sid`"),
+        ("Effect = \"allow\"", "`policies`: \"allow\" is not an `Effect`: write \"Allow\" or \"Deny\""),
+    ] {
+        statement(&format!("{member}, {all}"), message);
+    }
     check(
         "[deploy.tables.\"a b\"]\nvariable = \"TT\"\nservices = [\"a\"]\npartition_key = \"id\"",
         "1:16",

@@ -4,9 +4,10 @@
 mod yaml;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::yaml::Entry;
 use super::builder::Builder;
@@ -24,6 +25,25 @@ pub(crate) struct Extra {
     file: PathBuf,
     resources: Vec<Entry>,
     outputs: Vec<Entry>,
+}
+
+/// What a value of CloudFormation refers to by its name.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reference {
+    /// A resource or a parameter.
+    Resource(String),
+    Condition(String),
+    Mapping(String),
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resource(name) => write!(f, "`{name}`"),
+            Self::Condition(name) => write!(f, "the condition `{name}`"),
+            Self::Mapping(name) => write!(f, "the mapping `{name}`"),
+        }
+    }
 }
 
 impl Extra {
@@ -65,6 +85,11 @@ impl Extra {
         Ok(Self { file: file.to_owned(), resources, outputs })
     }
 
+    /// Returns the logical ids of the resources.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.resources.iter().map(|entry| entry.id.as_str())
+    }
+
     /// Adds the resources. A logical id that the template has already is a problem that names both places.
     pub(super) fn add_resources(&self, application: &Application<'_>, builder: &mut Builder) {
         for Entry { id, line, tree } in &self.resources {
@@ -97,21 +122,28 @@ impl Extra {
         }
     }
 
-    /// Returns what the file and the settings of functions refer to and the template does not have. `has` says whether it has a
-    /// resource or a parameter.
-    pub(super) fn dangling(&self, application: &Application<'_>, has: impl Fn(&str) -> bool) -> Vec<String> {
+    /// Returns what the file and the settings of functions refer to and the template does not have. `has` says what it has.
+    pub(super) fn dangling(
+        &self,
+        application: &Application<'_>,
+        has: impl Fn(&Reference) -> bool,
+    ) -> Vec<String> {
         let mut problems = Vec::new();
         let mut check = |what: &str, value: &Value| {
             let mut named = BTreeSet::new();
             collect(value, &mut named);
-            let unknown = named.into_iter().filter(|name| !name.starts_with("AWS::") && !has(name));
-            problems.extend(
-                unknown.map(|name| format!("{what} refers to `{name}`, which is not in the template")),
-            );
+            let is_of_aws =
+                |one: &Reference| matches!(one, Reference::Resource(name) if name.starts_with("AWS::"));
+            let unknown = named.into_iter().filter(|one| !is_of_aws(one) && !has(one));
+            problems
+                .extend(unknown.map(|one| format!("{what} refers to {one}, which is not in the template")));
         };
-        for Entry { id, line, tree } in self.resources.iter().chain(&self.outputs) {
-            let value = serde_json::to_value(tree).unwrap_or_default();
-            check(&format!("{}:{line}: `{id}`", self.file.display()), &value);
+        for entry @ Entry { id, line, tree } in self.resources.iter().chain(&self.outputs) {
+            let what = format!("{}:{line}: `{id}`", self.file.display());
+            check(&what, &serde_json::to_value(tree).unwrap_or_default());
+            if let Some(condition) = entry.member("Condition").and_then(Tree::as_text) {
+                check(&what, &json!({"Condition": condition}));
+            }
         }
         for (manifest, function) in application.functions() {
             let settings = application.stage.function(&function.id);
@@ -131,31 +163,48 @@ impl Extra {
     }
 }
 
-/// Collects the resources and parameters to which a value refers.
-fn collect(value: &Value, found: &mut BTreeSet<String>) {
+/// Collects what a value refers to.
+fn collect(value: &Value, found: &mut BTreeSet<Reference>) {
+    let resource = |name: &str| Reference::Resource(name.to_owned());
     match value {
         Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
         Value::Object(members) => {
             for (key, value) in members {
                 match (key.as_str(), value) {
-                    ("Ref" | "DependsOn", Value::String(name)) => drop(found.insert(name.clone())),
+                    ("Ref" | "DependsOn", Value::String(name)) => drop(found.insert(resource(name))),
                     ("DependsOn", Value::Array(names)) => {
-                        found.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
+                        found.extend(names.iter().filter_map(Value::as_str).map(resource));
                     }
                     ("Fn::GetAtt", Value::Array(parts)) => {
-                        found.extend(parts.first().and_then(Value::as_str).map(str::to_owned));
+                        found.extend(parts.first().and_then(Value::as_str).map(resource));
                     }
                     ("Fn::GetAtt", Value::String(text)) => {
-                        found.extend(text.split('.').next().map(str::to_owned));
+                        found.extend(text.split('.').next().map(resource));
                     }
-                    ("Fn::Sub", Value::String(text)) => found.extend(substituted(text)),
+                    ("Fn::Sub", Value::String(text)) => {
+                        found.extend(substituted(text).map(Reference::Resource));
+                    }
                     ("Fn::Sub", Value::Array(parts)) => {
                         let own = parts.get(1).and_then(Value::as_object);
                         let text = parts.first().and_then(Value::as_str).unwrap_or_default();
                         let foreign =
                             substituted(text).filter(|name| !own.is_some_and(|own| own.contains_key(name)));
-                        found.extend(foreign);
+                        found.extend(foreign.map(Reference::Resource));
                         own.into_iter().flat_map(|own| own.values()).for_each(|value| collect(value, found));
+                    }
+                    // With other members, it is a property of some resources, as of containers of ECS.
+                    ("Condition", Value::String(name)) if members.len() == 1 => {
+                        found.insert(Reference::Condition(name.clone()));
+                    }
+                    ("Fn::If", Value::Array(parts)) => {
+                        let name = parts.first().and_then(Value::as_str);
+                        found.extend(name.map(|name| Reference::Condition(name.to_owned())));
+                        collect(value, found);
+                    }
+                    ("Fn::FindInMap", Value::Array(parts)) => {
+                        let name = parts.first().and_then(Value::as_str);
+                        found.extend(name.map(|name| Reference::Mapping(name.to_owned())));
+                        collect(value, found);
                     }
                     _ => collect(value, found),
                 }

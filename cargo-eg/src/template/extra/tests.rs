@@ -62,7 +62,8 @@ fn short_forms_become_long_ones_and_everything_else_stays() {
     assert_eq!(lines, [4, 13, 22]);
     let mut named = BTreeSet::new();
     extra.resources.iter().for_each(|entry| collect(&value(entry), &mut named));
-    assert_eq!(named.into_iter().collect::<Vec<_>>(), ["AWS::StackName", "EventBus", "Pictures"]);
+    let named: Vec<String> = named.iter().map(ToString::to_string).collect();
+    assert_eq!(named, ["`AWS::StackName`", "`EventBus`", "`Pictures`"]);
 }
 
 #[test]

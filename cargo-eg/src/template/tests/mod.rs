@@ -94,7 +94,7 @@ fn what_aws_does_differently_is_said() {
     let (_, notes) = of(&[manifest("shop", &queues)], "").unwrap();
     assert_eq!(
         notes,
-        ["queue jobs: `shop-a` and `shop-b` share its messages, each message goes to one of them"]
+        ["queue jobs: `shop-a` and `shop-b` share its messages; each message goes to one of them"]
     );
 }
 

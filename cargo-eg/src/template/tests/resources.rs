@@ -184,7 +184,7 @@ secrets = { API_KEY = "ssm:/shop/api-key:3", OLD_KEY = "ssm:/shop/api-key:2", BA
 [deploy.service.shop]
 secrets = { PASSWORD = "secretsmanager:bank#password", FAR = "secretsmanager:arn:aws:secretsmanager:us-west-2:123456789012:secret:far-AbCdEf" }
 [deploy.service.other]
-secrets = { NEAR = "secretsmanager:arn:aws:secretsmanager:us-west-2:123456789012:secret:near" }
+secrets = { NEAR = "secretsmanager:arn:aws:secretsmanager:us-west-2:123456789012:secret:near", KEY = "secretsmanager:arn:aws:secretsmanager:us-west-2:123456789012:secret:api-secret" }
 "#;
 
 /// The template has references to secrets and the right to read exactly these, and no way to a value.
@@ -211,14 +211,18 @@ fn a_function_may_read_its_own_secrets() {
                 "ssm:GetParameters",
                 here("ssm", "parameter/shop/api-key")
             ),
-            right("ItReadsFARWhenItStarts", read, json!(far)),
+            right("ItReadsFARWhenItStarts", read, json!([far, format!("{far}-??????")])),
             right("ItReadsBANKAndPASSWORDWhenItStarts", read, here("secretsmanager", "secret:bank-??????")),
         ]
     );
     let statements =
         &made["Resources"]["OtherFRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
-    let near = statements.as_array().unwrap().iter().find(|one| one["Action"] == json!([read])).unwrap();
-    assert_eq!(near["Resource"], "arn:aws:secretsmanager:us-west-2:123456789012:secret:near-??????");
+    let of_secrets = statements.as_array().unwrap().iter().filter(|one| one["Action"] == json!([read]));
+    let on: Vec<&Value> = of_secrets.map(|one| &one["Resource"]).collect();
+    // `api-secret` may be a name without what AWS adds, or one of six letters with it.
+    let begin = "arn:aws:secretsmanager:us-west-2:123456789012:secret";
+    let key = json!([format!("{begin}:api-secret"), format!("{begin}:api-secret-??????")]);
+    assert_eq!(on, [&key, &json!(format!("{begin}:near-??????"))]);
 }
 
 const QUEUES: &str = r#"
@@ -316,10 +320,76 @@ fn resources_of_a_file_belong_to_the_stack() {
         ]
     );
     let queue = [shop(r#"[{"queue":"jobs"}]"#, &json!({}))];
+    let topic = "Resources:\n  AlarmTopicArn: { Type: AWS::SNS::Topic }\n";
+    assert_eq!(
+        with(&queue, "", topic).unwrap_err(),
+        [
+            "/app/shop/extra.yaml:2: the template makes `AlarmTopicArn` for the topic of alarms: rename it in the file"
+        ]
+    );
     let output = "Outputs:\n  JobsQueueUrl: { Value: x }\n";
     assert_eq!(
         with(&queue, "", output).unwrap_err(),
         ["/app/shop/extra.yaml:2: the template has the output `JobsQueueUrl` already: rename it in the file"]
+    );
+}
+
+/// CloudFormation would refuse these references, and a file cannot declare conditions and mappings.
+#[test]
+fn conditions_and_mappings_that_do_not_exist_are_named() {
+    let services = [shop(r#"[{"queue":"jobs"}]"#, &json!({}))];
+    let extra = "Resources:
+  A:
+    Type: AWS::ECS::TaskDefinition
+    Condition: HasAlarmTopic
+    Properties:
+      ContainerDefinitions: [{ DependsOn: [{ ContainerName: b, Condition: START }] }]
+      Family: !If [HasAlarmTopic, a, b]
+  B:
+    Type: AWS::S3::Bucket
+    Condition: IsProd
+    Properties:
+      BucketName: !If [IsTest, !Ref Names, !FindInMap [Regions, !Ref AWS::Region, name]]
+Outputs:
+  C: { Condition: IsDev, Value: x }
+";
+    let missing = |place: &str, what: &str| {
+        format!("/app/shop/extra.yaml:{place} refers to {what}, which is not in the template")
+    };
+    assert_eq!(
+        with(&services, "", extra).unwrap_err(),
+        [
+            missing("8: `B`", "`Names`"),
+            missing("8: `B`", "the condition `IsTest`"),
+            missing("8: `B`", "the mapping `Regions`"),
+            missing("8: `B`", "the condition `IsProd`"),
+            missing("14: `C`", "the condition `IsDev`"),
+        ]
+    );
+}
+
+#[test]
+fn statements_with_the_same_id_are_refused() {
+    let check = |ids: &[&str], expected: &[&str]| {
+        let statements: Vec<String> = ids
+            .iter()
+            .map(|id| format!("{{ Sid = \"{id}\", Action = \"s3:GetObject\", Resource = \"*\" }}"))
+            .collect();
+        let deploy = format!("[deploy.function.shop-ship_it]\npolicies = [{}]", statements.join(", "));
+        let made = of(&[shop("[]", &json!({"emits": []}))], &deploy);
+        let problem = |id: &&str| {
+            format!(
+                "shop-ship_it: two statements of its role have the `Sid` `{id}`: rename the one in `policies`"
+            )
+        };
+        let expected: Vec<String> = expected.iter().map(problem).collect();
+        assert_eq!(made.err().unwrap_or_default(), expected);
+    };
+    check(&["ReadPictures", "ReadLetters"], &[]);
+    check(&["ReadPictures", "ReadPictures"], &["ReadPictures"]);
+    check(
+        &["EveryFunctionWritesItsLog", "ItsCallsAreTraced"],
+        &["EveryFunctionWritesItsLog", "ItsCallsAreTraced"],
     );
 }
 

@@ -320,7 +320,7 @@ fn an_update_that_cannot_be_cancelled_is_followed_further() {
     }
     running.signal(Signal::INT);
     assert_eq!(running.wait(), Some(130), "{}", running.stderr());
-    let hint = "hint: AWS goes on with stack `shop-dev`; run `cargo eg deploy` later to see how that ended\n";
+    let hint = "hint: AWS continues with stack `shop-dev`; run `cargo eg deploy` later to see the result\n";
     assert!(running.stderr().ends_with(hint), "{}", running.stderr());
     assert_eq!(shop.aws.without_token(), [""; 0]);
 }

@@ -232,6 +232,28 @@ fn a_deployment_that_was_not_recorded_is_rolled_back_by_one_version() {
 }
 
 #[test]
+fn a_rollback_of_a_deployment_that_was_not_recorded_leaves_no_trace_of_it() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    order(&shop.app, &[place(512)], "second");
+    shop.deployed();
+    order(&shop.app, &[place(1024)], "third");
+    let history = format!("PUT /{}/shop-dev/history/", shop.bucket());
+    shop.aws.plan(&history, usize::MAX, Fault::Answer(403, String::new()));
+    assert_eq!(shop.deploy(&["--yes"]).code, Some(8));
+    shop.aws.calm();
+    let back = |change: &str| {
+        let back = shop.eg(&["rollback", "--yes"]);
+        assert!(back.code == Some(0) && back.stderr.contains(change), "{change}: {back:?}");
+    };
+    back("    ~ memory 1024 → 512\n");
+    order(&shop.app, &[place(2048)], "fourth");
+    shop.deployed();
+    back("    ~ memory 2048 → 512\n");
+    back("    ~ memory 512 → 256\n");
+}
+
+#[test]
 fn a_removal_that_was_interrupted_is_completed() {
     let Some(shop) = Shop::open() else { return };
     shop.deployed();

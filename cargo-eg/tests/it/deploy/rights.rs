@@ -302,4 +302,49 @@ fn names_narrow_the_rights() {
     let warning =
         "warning: the rights for AWS::S3::Bucket are not known: add those for `Pictures` yourself\n";
     assert!(printed.code == Some(0) && printed.stderr.ends_with(warning), "{printed:?}");
+
+    // Nor are the names and properties of resources of a known type.
+    app.write(
+        "extra.yaml",
+        "Resources:\n  Jobs:\n    Type: AWS::SQS::Queue\n    Properties: { QueueName: jobs }\n",
+    );
+    let printed = app.eg(&["deploy", "--print-iam"]);
+    let warning = "warning: the rights for AWS::SQS::Queue are not known: add those for `Jobs` yourself\n";
+    assert!(printed.code == Some(0) && printed.stderr.ends_with(warning), "{printed:?}");
+    let profile = app.eg(&["deploy", "--print-iam", "--cargo-profile", "dev"]);
+    assert_eq!(profile.code, Some(2), "{profile:?}");
+}
+
+#[test]
+fn what_is_deployed_may_be_deleted() {
+    let app = App::new();
+    order(&app, &[place(256)], "first");
+    app.write("eg.toml", "[deploy]\nstack = \"shop\"\n");
+    let table = "arn:aws:dynamodb:eu-central-1:123456789012:table/shop-dev-orders";
+    let policy = || printed(&app, &["--region", "eu-central-1"]);
+    assert!(!allows(&policy(), "dynamodb:DeleteTable", table));
+    // The last deployment had a table that the code no longer has.
+    let template = json!({"Resources": {"OrdersTable": {"Type": "AWS::DynamoDB::Table", "Properties": {}}}});
+    let deployed = json!({"region": "eu-central-1", "template": template});
+    app.write("eg.lock.json", &json!({"version": 1, "stacks": {"shop-dev": deployed}}).to_string());
+    assert!(allows(&policy(), "dynamodb:DeleteTable", table));
+}
+
+/// As in a build: functions may depend on the features.
+#[test]
+fn the_features_of_the_stage_count() {
+    let app = App::new();
+    order(&app, &[place(256)], "first");
+    app.write("eg.toml", "[deploy]\nstack = \"shop\"\n[deploy.stages.prod]\nfeatures = [\"order/quiet\"]\n");
+    for command in [&["deploy", "--print-iam"][..], &["template"]] {
+        assert_eq!(app.eg(command).code, Some(0));
+        let prod = app.eg(&[command, &["--stage", "prod"]].concat());
+        assert!(prod.code == Some(3) && prod.stderr.contains("quiet"), "{prod:?}");
+    }
+    let manifest = app.path().join("services/order/Cargo.toml");
+    let features = std::fs::read_to_string(&manifest).unwrap() + "\n[features]\nquiet = []\n";
+    std::fs::write(&manifest, features).unwrap();
+    for command in [&["deploy", "--print-iam"][..], &["template"]] {
+        assert_eq!(app.eg(&[command, &["--stage", "prod"]].concat()).code, Some(0));
+    }
 }

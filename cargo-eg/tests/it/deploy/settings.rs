@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Shop, on, order, place};
 use crate::support::http;
+use crate::support::stack::Stack;
 
 const SETTINGS: &str = r#"
 [deploy]
@@ -61,15 +62,15 @@ fn what_a_stage_sets_is_shown_and_deployed() {
     shop.deployed();
     let text = shop.lock().to_string();
     assert!(!text.contains("hunter2") && !plan.contains("hunter2"), "{text}");
-    let found: Vec<Value> =
-        shop.lock()["stacks"]["shop-dev"]["template"]["Resources"]["OrderBill"]["Properties"]["Environment"]
-            ["Variables"]["EG_SECRETS"]
-            .as_str()
-            .map(|references| serde_json::from_str(references).unwrap())
-            .into_iter()
-            .collect();
+    let stack = Stack::read("shop-dev", &shop.aws);
+    let [bill, place] = ["shop-dev-order-bill", "shop-dev-order-place"].map(|name| &stack.functions[name]);
+    let found: Value = serde_json::from_str(&bill.variables["EG_SECRETS"]).unwrap();
     let references = json!({"API_KEY": "ssm:/shop/api-key", "PASSWORD": "secretsmanager:shop/bank#password"});
-    assert_eq!(found, [references], "{text}");
+    assert_eq!(found, references, "{bill:?}");
+    assert_eq!(place.variables["LETTER_QUEUE"], stack.queues["LettersQueue"], "{place:?}");
+    assert_eq!(place.variables["PICTURES"], "shop-dev-pictures", "{place:?}");
+    let pictures = "arn:aws:s3:::shop-dev-pictures/*";
+    assert!(place.allows("s3:PutObject", pictures) && !bill.allows("s3:PutObject", pictures), "{stack:#?}");
     let bucket = shop.aws.block_on(async {
         http().get(format!("{}/shop-dev-pictures?list-type=2", shop.aws.url)).send().await.unwrap().status()
     });
