@@ -32,6 +32,7 @@ stripped=$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/tmp/stripped
 mkdir -p "$stripped"
 sed -n 's/.*\/services\/.*"executable":"\([^"]*\)".*/\1/p' "$messages" | while read -r program; do
     copy=$stripped/${program##*/}
-    [ "$copy" -nt "$program" ] || strip -o "$copy" "$program"
+    # The copy gets its name when it is complete: an interrupted one would be packed the next time.
+    [ "$copy" -nt "$program" ] || { strip -o "$copy.new" "$program" && mv "$copy.new" "$copy"; }
 done
 sed "/\/services\//s|\"executable\":\"[^\"]*/\([^/\"]*\)\"|\"executable\":\"$stripped/\1\"|" "$messages"

@@ -1,8 +1,9 @@
 //! The functions behind the gateway: some are well, others hang or answer too much.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -34,7 +35,7 @@ pub(crate) struct Functions {
     tasted: Arc<AtomicU64>,
     poisoned: Arc<AtomicU64>,
     reports: Arc<AtomicU64>,
-    twins: Arc<AtomicU64>,
+    twins: Arc<Mutex<HashSet<String>>>,
     /// The gateway to which `/twins` emits.
     emits_to: Arc<OnceLock<SocketAddr>>,
 }
@@ -61,10 +62,13 @@ impl Functions {
         let report = async move || {
             reported.fetch_add(1, Ordering::Relaxed);
         };
-        let (twins, emits_to) = (Arc::new(AtomicU64::new(0)), Arc::<OnceLock<SocketAddr>>::default());
+        let (twins, emits_to) =
+            (Arc::<Mutex<HashSet<String>>>::default(), Arc::<OnceLock<SocketAddr>>::default());
         let (called, to, client) = (Arc::clone(&twins), Arc::clone(&emits_to), eg_tests::http());
         let twin = async move |event: Bytes| {
-            called.fetch_add(1, Ordering::Relaxed);
+            let event: Value = serde_json::from_slice(&event).unwrap_or_default();
+            let id = event["id"].as_str().unwrap_or_default().to_owned();
+            called.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
             match to.get() {
                 Some(to) => emit_twins(&client, *to, &event).await,
                 None => StatusCode::INTERNAL_SERVER_ERROR,
@@ -91,9 +95,9 @@ impl Functions {
         self.emits_to.set(gateway).map_err(|_| "it emits to another gateway".into())
     }
 
-    /// Returns how often `/twins` was called.
+    /// Returns how many different events `/twins` has got. It gets one of them again if it fails or takes too long.
     pub(crate) fn twins(&self) -> u64 {
-        self.twins.load(Ordering::Relaxed)
+        self.twins.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
     }
 
     /// Returns how many events `/taster` has got that were not poison.
@@ -118,8 +122,7 @@ impl Functions {
 }
 
 /// Emits two events that `event` has caused. Their ids follow from its own, so a second attempt emits them again.
-async fn emit_twins(client: &reqwest::Client, to: SocketAddr, event: &[u8]) -> StatusCode {
-    let event: Value = serde_json::from_slice(event).unwrap_or_default();
+async fn emit_twins(client: &reqwest::Client, to: SocketAddr, event: &Value) -> StatusCode {
     let (id, ty) = (event["id"].as_str().unwrap_or_default(), &event["type"]);
     for twin in ["a", "b"] {
         let twin = json!({ "specversion": "1.0", "id": format!("{id}{twin}"), "source": "/", "type": ty,

@@ -37,6 +37,14 @@ WSGIRequestHandler.protocol_version = "HTTP/1.0"
 run_simple("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False)
 "#;
 
+/// Returns the header `authorization` of a call to a service in the region `eu-central-1`. moto reads the service and the region from
+/// it and does not check the signature, so this one is made up.
+#[must_use]
+pub fn signature(service: &str) -> String {
+    let scope = format!("test/20260101/eu-central-1/{service}/aws4_request");
+    format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0")
+}
+
 /// A running moto. It is killed when the test ends.
 #[derive(Debug)]
 pub struct Moto {
@@ -58,7 +66,7 @@ impl Moto {
     }
 
     /// Returns the moto that all tests of this program share: it starts once. A test has an account of its own there, if its calls
-    /// have the header `x-moto-account-id`. It ends with the program. Returns `None` if this machine has no Python.
+    /// have the header `x-moto-account-id`. All accounts share the names of buckets. It ends with the program. Returns `None` if this machine has no Python.
     ///
     /// # Panics
     /// If it does not start.

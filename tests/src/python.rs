@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The packages to install. moto includes boto3, cfn-lint and openapi-spec-validator; parliament checks policies of IAM.
+///
+/// cfn-lint and parliament have exact versions, because each release of them contains new schemas and actions of AWS: with another
+/// one, a test can fail although nothing has changed here.
 const PACKAGES: [&str; 6] = [
     "moto[server]==5.2.*",
     "awslambdaric==4.2.*",
     "boto3==1.*",
-    "cfn-lint==1.58.*",
-    "parliament==1.*",
+    "cfn-lint==1.58.0",
+    "parliament==1.6.4",
     "openapi-spec-validator==0.9.*",
 ];
 

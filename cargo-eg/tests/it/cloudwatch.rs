@@ -1,6 +1,7 @@
 //! Tests `logs --stack` with moto, a server that implements the APIs of AWS.
 
 use crate::support::app::Transcript;
+use crate::support::aws::Aws;
 use crate::support::shell::Shell;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::{BehaviorVersion, Credentials, Region};
@@ -61,7 +62,8 @@ async fn put(client: &Client, name: &str, ago_ms: i64, lines: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_of_a_deployed_stack_come_from_cloudwatch() {
-    let Some(moto) = Moto::start() else { return };
+    // In the account that calls without `x-moto-account-id` have. No other test uses it.
+    let Some(moto) = Moto::shared() else { return };
     let config = aws_sdk_cloudwatchlogs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(crate::support::http_of_aws())
@@ -70,7 +72,7 @@ async fn logs_of_a_deployed_stack_come_from_cloudwatch() {
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .build();
     let client = Client::from_conf(config);
-    stack(&moto).await;
+    stack(moto).await;
     group(&client, GROUP).await;
     // The third function has not run yet.
     group(&client, "/aws/lambda/shop-users-list").await;
@@ -183,10 +185,10 @@ fn missing_credentials_are_one_sentence() {
 
 #[test]
 fn credentials_come_from_a_program() {
-    let Some(moto) = Moto::start() else { return };
+    let Some(aws) = Aws::start() else { return };
     let key = r#"{"Version": 1, "AccessKeyId": "test", "SecretAccessKey": "test"}"#;
     let shell = configured(&format!("[profile work]\ncredential_process = echo '{key}'\n"));
-    logs_at(&shell, &moto.url, &["--profile", "work"])
+    logs_at(&shell, &aws.url, &["--profile", "work"])
         .fails(6, "error: there is no stack `shop`\nhint: check the region and the account\n");
 }
 

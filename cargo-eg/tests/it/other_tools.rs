@@ -43,7 +43,7 @@ fn built() -> (App, Value) {
     });
     app.service("order", &records, &Main::Serves);
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
-    let done = app.eg(&["build", "--json", "--architecture", architecture, "--profile", "dev"]);
+    let done = app.eg(&["build", "--json", "--architecture", architecture, "--cargo-profile", "dev"]);
     assert_eq!(done.code, Some(0), "{done:?}");
     let artifacts = serde_json::from_str(&done.stdout).unwrap();
     (app, artifacts)

@@ -1,4 +1,5 @@
-//! Kinesis, Firehose and SQS as functions, and AWS's own client as an emitter. The other side is moto.
+//! Kinesis, Firehose and SQS as functions, and AWS's own client as an emitter. The other side is moto, which the tests share: no two of
+//! them create a resource of the same kind and name.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_firehose::types::ExtendedS3DestinationConfiguration;
@@ -55,10 +56,10 @@ async fn emit(gateway: &TestGateway, id: &str) -> DeliveryOutcome {
 
 #[tokio::test]
 async fn kinesis() {
-    let Some(moto) = Moto::start() else { return };
-    let client = aws_sdk_kinesis::Client::new(&client_config(&moto));
+    let Some(moto) = Moto::shared() else { return };
+    let client = aws_sdk_kinesis::Client::new(&client_config(moto));
     client.create_stream().stream_name("events").shard_count(1).send().await.unwrap();
-    let gateway = subscribed(Some(&moto), "awskinesis", json!({ "streamName": "events" })).await;
+    let gateway = subscribed(Some(moto), "awskinesis", json!({ "streamName": "events" })).await;
     assert_eq!(emit(&gateway, "1").await, DeliveryOutcome::Delivered);
     let shards = client.list_shards().stream_name("events").send().await.unwrap();
     let iterator = client
@@ -81,7 +82,7 @@ async fn kinesis() {
 
 #[tokio::test]
 async fn firehose() {
-    let Some(moto) = Moto::start() else { return };
+    let Some(moto) = Moto::shared() else { return };
     let http = reqwest::Client::new();
     let bucket = format!("{}/archive", moto.url);
     assert_eq!(http.put(&bucket).send().await.unwrap().status(), 200);
@@ -90,10 +91,10 @@ async fn firehose() {
         .bucket_arn("arn:aws:s3:::archive")
         .build()
         .unwrap();
-    let client = aws_sdk_firehose::Client::new(&client_config(&moto));
+    let client = aws_sdk_firehose::Client::new(&client_config(moto));
     let create = client.create_delivery_stream().delivery_stream_name("events");
     create.extended_s3_destination_configuration(destination).send().await.unwrap();
-    let gateway = subscribed(Some(&moto), "awsfirehose", json!({ "deliveryStreamName": "events" })).await;
+    let gateway = subscribed(Some(moto), "awsfirehose", json!({ "deliveryStreamName": "events" })).await;
     assert_eq!(emit(&gateway, "1").await, DeliveryOutcome::Delivered);
     let list = http.get(&bucket).send().await.unwrap().text().await.unwrap();
     let key = list.split_once("<Key>").unwrap().1.split_once("</Key>").unwrap().0;
@@ -105,8 +106,8 @@ async fn firehose() {
 /// The queue's own URL says where it is.
 #[tokio::test]
 async fn sqs() {
-    let Some(moto) = Moto::start() else { return };
-    let client = aws_sdk_sqs::Client::new(&client_config(&moto));
+    let Some(moto) = Moto::shared() else { return };
+    let client = aws_sdk_sqs::Client::new(&client_config(moto));
     let queue = client.create_queue().queue_name("events").send().await.unwrap().queue_url.unwrap();
     assert!(queue.starts_with(&moto.url), "{queue}");
     let gateway = subscribed(None, "awssqs", json!({ "queueUrl": queue })).await;
@@ -119,10 +120,10 @@ async fn sqs() {
 /// What they answer is no HTTP response, so nobody can wait for it; the event is delivered all the same.
 #[tokio::test]
 async fn a_queue_answers_no_request() {
-    let Some(moto) = Moto::start() else { return };
-    let client = aws_sdk_sqs::Client::new(&client_config(&moto));
+    let Some(moto) = Moto::shared() else { return };
+    let client = aws_sdk_sqs::Client::new(&client_config(moto));
     let queue = client.create_queue().queue_name("requests").send().await.unwrap().queue_url.unwrap();
-    let gateway = subscribed(Some(&moto), "awssqs", json!({ "queueUrl": queue })).await;
+    let gateway = subscribed(Some(moto), "awssqs", json!({ "queueUrl": queue })).await;
     gateway.api.event_type("ask").await;
     gateway
         .api

@@ -196,12 +196,12 @@ async fn what_has_expired_is_taken_away_by_who_writes_next() {
 async fn a_table_is_told_when_an_item_expires() {
     use aws_sdk_dynamodb::types::AttributeValue;
 
-    let Some(moto) = eg_tests::moto::Moto::start() else { return };
-    let store = service_storage::testing::table(&moto.url, "items").await;
+    let Some(moto) = eg_tests::moto::Moto::shared() else { return };
+    let store = service_storage::testing::table(&moto.url, "expiring").await;
     let client = service_storage::testing::client(&moto.url);
     let expires = async |sort: &str| {
         let key = |name: &str| AttributeValue::S(name.to_owned());
-        let item = client.get_item().table_name("items").key("partition", key("e")).key("sort", key(sort));
+        let item = client.get_item().table_name("expiring").key("partition", key("e")).key("sort", key(sort));
         let item = item.send().await.unwrap().item.unwrap();
         item.get("expires").map(|expires| expires.as_n().unwrap().clone())
     };
@@ -211,7 +211,7 @@ async fn a_table_is_told_when_an_item_expires() {
     store.transact(vec![put("e", "1", "b")]).await.unwrap();
     assert_eq!(expires("1").await, None, "written again without an end, it stays");
 
-    let table = client.describe_time_to_live().table_name("items").send().await.unwrap();
+    let table = client.describe_time_to_live().table_name("expiring").send().await.unwrap();
     let table = table.time_to_live_description.unwrap();
     assert_eq!(table.attribute_name.as_deref(), Some("expires"));
 }
@@ -284,8 +284,10 @@ macro_rules! suite {
         mod dynamodb {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $test() {
-                let Some(moto) = eg_tests::moto::Moto::start() else { return };
-                super::$test(service_storage::testing::table(&moto.url, "items").await).await;
+                let Some(moto) = eg_tests::moto::Moto::shared() else { return };
+                // The tests share moto, and each has a table of its own.
+                let table = stringify!($test);
+                super::$test(service_storage::testing::table(&moto.url, table).await).await;
             })+
         }
     };

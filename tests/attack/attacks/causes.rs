@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Scene;
 use crate::gateway::Gateway;
 use crate::table::Row;
-use crate::{Ground, Result, client};
+use crate::{Ground, Result, Size, client};
 
 /// How long the gateway may take for an event.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -16,6 +16,9 @@ const LARGE: usize = 6_000_000;
 
 pub(super) async fn run(ground: &Ground) -> Result<Vec<Row>> {
     let scene = Scene::start(ground, &[]).await?;
+    let count = ground.pick(100, 1000);
+    // First, so that this figure contains nothing that the gateway does with the large event.
+    let without = cost(&scene.gateway, count, "without", "").await?;
     let cause = format!(
         r#"{{"specversion":"1.0","id":"large","source":"/","type":"small","data":"{}"}}"#,
         "x".repeat(LARGE)
@@ -23,15 +26,15 @@ pub(super) async fn run(ground: &Ground) -> Result<Vec<Row>> {
     let request = client::post("/", "application/cloudevents+json", cause.as_bytes());
     let stored = client::ask(scene.gateway.events, &request, PATIENCE).await?;
     let mut rows = vec![Row::new("the large event is accepted", stored.to_string(), stored == 202)];
-    let count = ground.pick(100, 1000);
-    let without = cost(&scene.gateway, count, "without", "").await?;
     let with = cost(&scene.gateway, count, "with", r#","causationid":"large""#).await?;
-    let ratio = with / without.max(f64::EPSILON);
-    rows.push(Row::new(
-        "processor time beside events without a cause ≤ 3 ×",
-        format!("{ratio:.1} ×"),
-        ratio <= 3.0,
-    ));
+    if ground.size == Size::Full {
+        let ratio = with / without.max(f64::EPSILON);
+        rows.push(Row::new(
+            "processor time beside events without a cause ≤ 3 ×",
+            format!("{ratio:.1} ×"),
+            ratio <= 3.0,
+        ));
+    }
     rows.extend(scene.end(ground).await?);
     Ok(rows)
 }

@@ -79,7 +79,7 @@ impl Here<'_> {
             command = command.replace(name, &file(name));
         }
         if command.contains(" --tail") {
-            command = format!("timeout --preserve-status --signal INT 10 {command}");
+            command = format!("timeout --preserve-status --signal INT 3 {command}");
         }
         if command == "cargo eg new --ci github" {
             command = format!("cd '{}' && mkdir -p app/.git && cd app && {command}", self.folder.display());

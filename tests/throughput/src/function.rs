@@ -31,6 +31,8 @@ pub struct Functions {
     /// The number of the `/timed` function that does not answer until `released`.
     hung: AtomicUsize,
     released: Notify,
+    /// The number of requests at `/hangs` whose clients still wait.
+    waiting: AtomicU64,
 }
 
 impl Functions {
@@ -43,13 +45,15 @@ impl Functions {
             latencies: Mutex::default(),
             hung: AtomicUsize::new(NONE),
             released: Notify::new(),
+            waiting: AtomicU64::new(0),
         });
         let app = Router::new()
             .route("/answer", get(answer).post(answer))
             .route("/echo", post(|body: Bytes| async { body }))
             .route("/collect", post(collect))
             .route("/timed/{number}", post(timed))
-            .route("/hangs", any(std::future::pending::<()>))
+            .route("/hangs", any(hangs))
+            .route("/silent", any(std::future::pending::<()>))
             .with_state(Arc::clone(&functions));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(functions)
@@ -63,6 +67,11 @@ impl Functions {
     pub fn release(&self) {
         self.hung.store(NONE, Ordering::SeqCst);
         self.released.notify_waiters();
+    }
+
+    /// Returns how many requests at `/hangs` wait for an answer.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::SeqCst)
     }
 
     /// Returns the number of different events that have arrived since the last [`forget`](Self::forget).
@@ -108,6 +117,21 @@ fn number(event: &[u8]) -> Option<usize> {
     let start = event.windows(4).rposition(|bytes| bytes == br#""n":"#)? + 4;
     let digits = event[start..].iter().take_while(|byte| byte.is_ascii_digit());
     digits.map(|byte| usize::from(byte - b'0')).reduce(|number, digit| number * 10 + digit)
+}
+
+/// Never answers. Counts the request until its client is gone.
+async fn hangs(State(functions): State<Arc<Functions>>) {
+    functions.waiting.fetch_add(1, Ordering::SeqCst);
+    let _gone = Gone(functions);
+    std::future::pending::<()>().await;
+}
+
+struct Gone(Arc<Functions>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 async fn timed(State(functions): State<Arc<Functions>>, Path(number): Path<usize>, event: Bytes) {

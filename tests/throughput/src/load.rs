@@ -51,10 +51,11 @@ pub async fn wrk(url: &str, requests: Requests<'_>, seconds: u64) -> Result<Load
     run(command).await
 }
 
-/// Sends `GET` requests on this many connections, without a limit for how long an answer takes.
+/// Sends `GET` requests on this many connections. An answer may take as long as the measurement.
 pub async fn wrk_at(url: &str, connections: u32, seconds: u64) -> Result<Load> {
     let mut command = command(connections, seconds);
-    command.arg("--timeout=1h").arg(url);
+    // wrk allocates eight bytes for each microsecond of this.
+    command.arg(format!("--timeout={seconds}s")).arg(url);
     run(command).await
 }
 
@@ -68,6 +69,7 @@ fn command(connections: u32, seconds: u64) -> Command {
 async fn run(mut command: Command) -> Result<Load> {
     let output = command.output().await.map_err(|e| format!("wrk: {e}; apt-get install wrk"))?;
     read(&String::from_utf8_lossy(&output.stdout))
+        .map_err(|error| format!("{error}{}", String::from_utf8_lossy(&output.stderr)).into())
 }
 
 /// Does the same, and measures the processor time of the program under load, which `cpu` returns.

@@ -11,8 +11,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::namespace;
-use super::stack::Function;
 use crate::support::app::signal;
+use crate::support::stack::Function;
 
 /// The next free port. Nobody else is in the namespace, and the system itself gives out higher ones.
 static PORTS: AtomicU16 = AtomicU16::new(20_000);
@@ -61,13 +61,15 @@ impl Emulated {
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
             .stderr(output);
-        let emulator = command.spawn().unwrap();
+        let url = format!("http://{at}/2015-03-31/functions/function/invocations");
+        // From here on, a panic ends the emulator.
+        let started = Self { emulator: command.spawn().unwrap(), url, log };
         let deadline = Instant::now() + eg_tests::PATIENCE;
         while TcpStream::connect(&at).is_err() {
             assert!(Instant::now() < deadline, "the emulator of {name} does not listen");
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
-        Self { emulator, url: format!("http://{at}/2015-03-31/functions/function/invocations"), log }
+        started
     }
 
     /// Invokes the function and returns its answer.

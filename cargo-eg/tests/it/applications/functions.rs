@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use super::emulator::Emulated;
-use super::stack::{Stack, taken};
 use super::{Application, target};
+use crate::support::stack::{Stack, taken};
 
 /// How many events one event may lead to before the test takes it for a loop.
 const EVENTS: usize = 1000;

@@ -18,7 +18,7 @@ struct Missing {
 }
 
 #[test]
-#[ignore = "takes a minute: packs seven programs six times"]
+#[ignore = "takes minutes"]
 fn registration_lives_from_its_first_deployment_to_its_removal() {
     if !namespace::is_inside() {
         let name = "applications::life::registration_lives_from_its_first_deployment_to_its_removal";
@@ -29,7 +29,7 @@ fn registration_lives_from_its_first_deployment_to_its_removal() {
 }
 
 #[test]
-#[ignore = "takes a minute: packs seven programs six times"]
+#[ignore = "takes minutes"]
 fn the_shop_lives_from_its_first_deployment_to_its_removal() {
     if !namespace::is_inside() {
         let name = "applications::life::the_shop_lives_from_its_first_deployment_to_its_removal";

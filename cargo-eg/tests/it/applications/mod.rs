@@ -10,13 +10,12 @@ mod policy;
 mod registration;
 mod sam;
 mod shop;
-mod stack;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::support::app::Transcript;
-use crate::support::aws::Aws;
+use crate::support::aws::{Aws, isolate};
 
 /// The processor of this machine in the words of Lambda.
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
@@ -46,6 +45,7 @@ impl Application {
     /// Runs a command in its folder.
     fn eg(&self, arguments: &[&str]) -> Transcript {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-eg"));
+        isolate(&mut command);
         command
             .arg("eg")
             .args(arguments)
@@ -53,13 +53,6 @@ impl Application {
             .env("CARGO", eg_tests::program::cargo())
             .env("CARGO_TARGET_DIR", target())
             .env("CARGO_NET_OFFLINE", "true")
-            .envs([
-                ("AWS_ACCESS_KEY_ID", "test"),
-                ("AWS_SECRET_ACCESS_KEY", "test"),
-                ("AWS_EC2_METADATA_DISABLED", "true"),
-                ("AWS_CONFIG_FILE", "/dev/null"),
-                ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
-            ])
             .env_remove("RUST_LOG")
             .stdin(Stdio::null());
         Transcript::of(command.output().unwrap())

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::policy::{Need, allowances, allowed};
-use super::stack::Stack;
 use crate::support::aws::{Aws, Call};
+use crate::support::stack::Stack;
 
 /// What the actions of a transaction are called in IAM.
 const IN_TRANSACTIONS: [(&str, &str); 4] = [

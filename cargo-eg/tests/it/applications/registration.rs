@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::functions::Functions;
-use super::{namespace, needs, stack};
+use super::{namespace, needs};
+use crate::support::stack;
 
 /// The event types that functions subscribe to.
 const TYPES: [&str; 5] = ["email.sent", "user.annotated", "user.clicked", "user.created", "user.registered"];

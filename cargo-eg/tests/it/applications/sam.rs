@@ -3,12 +3,10 @@
 
 use std::process::Command;
 
-use super::stack::Stack;
 use super::{ARCHITECTURE, Application, namespace};
 use crate::support::app::Transcript;
-
-/// The bucket for the programs.
-const BUCKET: &str = "sam-programs";
+use crate::support::aws::isolate;
+use crate::support::stack::Stack;
 
 #[test]
 #[ignore = "installs SAM's command line, 200 MB, and packs programs four times"]
@@ -37,21 +35,22 @@ fn by_sam(app: &Application) {
     let template = template.to_str().unwrap();
     let written = app.eg(&["template", "--architecture", ARCHITECTURE, "--output", template]);
     assert_eq!(written.code, Some(0), "{written:?}");
+    // Accounts share the names of buckets.
+    let bucket = format!("sam-programs-{}", app.aws.account);
     let created = app.aws.block_on(async {
-        let bucket = format!("{}/{BUCKET}", app.aws.url);
+        let bucket = format!("{}/{bucket}", app.aws.url);
         eg_tests::http().put(bucket).body("").send().await.unwrap().status()
     });
     assert!(created.is_success(), "{created}");
     let mut command = Command::new(eg_tests::python::sam().unwrap());
+    isolate(&mut command);
     command
-        .args(["deploy", "--template-file", template, "--stack-name", &app.stack(), "--s3-bucket", BUCKET])
+        .args(["deploy", "--template-file", template, "--stack-name", &app.stack(), "--s3-bucket", &bucket])
         .args(["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--region", "eu-central-1"])
         .current_dir(folder.path())
         .env("HOME", folder.path())
         .env("SAM_CLI_TELEMETRY", "0")
-        .env("AWS_ENDPOINT_URL", &app.aws.url)
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test");
+        .env("AWS_ENDPOINT_URL", &app.aws.url);
     let done = Transcript::of(command.output().unwrap());
     assert_eq!(done.code, Some(0), "{done:?}");
 }

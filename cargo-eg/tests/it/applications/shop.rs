@@ -6,7 +6,7 @@ use super::functions::Functions;
 use super::{namespace, needs};
 
 #[test]
-#[ignore = "takes minutes: packs nine programs"]
+#[ignore = "takes minutes"]
 fn the_shop_works_on_aws_from_its_zip_files() {
     if !namespace::is_inside() {
         return namespace::enter("applications::shop::the_shop_works_on_aws_from_its_zip_files");

@@ -168,6 +168,7 @@ impl App {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-eg"));
+        super::aws::forget_settings(&mut command);
         command
             // As cargo calls it.
             .arg("eg")
@@ -178,8 +179,7 @@ impl App {
             .env("CARGO_NET_OFFLINE", "true")
             .env_remove("RUST_LOG")
             .env_remove("EVENT_GATEWAY_URL")
-            .env_remove("EVENT_GATEWAY_CONFIG_URL")
-            .env_remove("AWS_ENDPOINT_URL_LAMBDA");
+            .env_remove("EVENT_GATEWAY_CONFIG_URL");
         command
     }
 }

@@ -1,6 +1,7 @@
 //! A proxy in front of moto: records every call, and answers some of them with what moto lacks: failed stacks, events of
 //! resources, missing rights, throttling, broken connections.
 
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -9,10 +10,32 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use eg_tests::moto::Moto;
+use eg_tests::moto::{Moto, signature};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+
+/// The variables of a command that calls moto. Files and the metadata service of the machine have no part in it.
+pub(crate) const ENVIRONMENT: [(&str, &str); 5] = [
+    ("AWS_ACCESS_KEY_ID", "test"),
+    ("AWS_SECRET_ACCESS_KEY", "test"),
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+    ("AWS_CONFIG_FILE", "/dev/null"),
+    ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+];
+
+/// Removes the settings of AWS that the test itself was started with, such as `AWS_PROFILE` and `AWS_ENDPOINT_URL_SQS`.
+pub(crate) fn forget_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"AWS_")) {
+        command.env_remove(name);
+    }
+}
+
+/// Gives a command [`ENVIRONMENT`] and no other settings of AWS.
+pub(crate) fn isolate(command: &mut Command) {
+    forget_settings(command);
+    command.envs(ENVIRONMENT);
+}
 
 /// What happens to a call instead of moto's answer.
 #[derive(Debug, Clone)]
@@ -68,6 +91,8 @@ pub(crate) struct Aws {
 
 impl Aws {
     /// Returns an account of its own. Returns `None` if this machine has no Python.
+    ///
+    /// All accounts share the names of buckets, as on AWS: use the account's number or the stack's own name in them.
     pub(crate) fn start() -> Option<Self> {
         static ACCOUNTS: AtomicU32 = AtomicU32::new(1);
         let account = format!("{:012}", ACCOUNTS.fetch_add(1, Ordering::Relaxed));
@@ -124,15 +149,12 @@ impl Aws {
 
     /// Calls a service in the JSON protocol, and returns its answer.
     pub(crate) fn call(&self, service: &str, target: &str, body: &Value) -> Value {
-        // moto finds the service in the scope of the signature, which it does not check.
-        let scope = format!("test/20260101/eu-central-1/{service}/aws4_request");
-        let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
         let version =
             if service == "dynamodb" { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
         self.block_on(async {
             let call = eg_tests::http()
                 .post(&self.url)
-                .header("authorization", signature)
+                .header("authorization", signature(service))
                 .header("x-amz-target", target)
                 .header("content-type", version)
                 .body(body.to_string());

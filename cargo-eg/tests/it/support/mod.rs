@@ -6,6 +6,7 @@ pub(crate) mod aws;
 pub(crate) mod gateway;
 pub(crate) mod load;
 pub(crate) mod shell;
+pub(crate) mod stack;
 pub(crate) mod terminal;
 
 pub(crate) use eg_tests::{example, http, until as eventually, until_within as eventually_within};

@@ -89,6 +89,7 @@ impl Shell {
 
     fn command(&self, program: &Path, folder: &str) -> Command {
         let mut command = Command::new(program);
+        super::aws::forget_settings(&mut command);
         command
             .current_dir(self.folder.path().join(folder))
             .stdin(Stdio::null())
@@ -101,7 +102,6 @@ impl Shell {
             .env_remove("RUST_LOG")
             .env_remove("EVENT_GATEWAY_URL")
             .env_remove("EVENT_GATEWAY_CONFIG_URL")
-            .env_remove("AWS_ENDPOINT_URL_LAMBDA")
             .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
