@@ -3,13 +3,10 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::Path;
-use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::ROOT;
-use crate::failure::Failure;
 
 const STYLE: &str = include_str!("../assets/style.css");
 const SCRIPT: &str = include_str!("../assets/app.js");
@@ -36,14 +33,13 @@ pub(crate) fn url(name: &str) -> String {
     format!("{ROOT}/assets/{}/{name}", *VERSION)
 }
 
-/// `GET /dashboard/assets/<version>/<name>`
-pub(crate) async fn serve(path: Result<Path<(String, String)>, PathRejection>) -> Response {
-    let Ok(Path((version, name))) = path else { return Failure::NoPage.into_response() };
+/// Returns the answer to a request for a file; `None` if there is no such file, or not in this version.
+pub(crate) fn answer(version: &str, name: &str) -> Option<Response> {
     let found = FILES.iter().find(|(known, ..)| *known == name).filter(|_| version == *VERSION);
-    let Some((_, media_type, content)) = found else { return Failure::NoPage.into_response() };
+    let (_, media_type, content) = found?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
         (header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable")),
     ];
-    (headers, *content).into_response()
+    Some((headers, *content).into_response())
 }

@@ -1,5 +1,7 @@
 //! Commands to copy: for `curl`, and for `cargo eg`.
 
+use eg_grammar::shell_word;
+
 use crate::place;
 
 /// Returns the command that sends an event with `curl`.
@@ -8,8 +10,8 @@ pub(crate) fn curl(events_url: &str, space: &str, event: &str) -> String {
     let path = if space == "default" { String::new() } else { format!("spaces/{}/", place::escaped(space)) };
     format!(
         "curl -X POST {} -H 'content-type: application/cloudevents+json' -d {}",
-        quoted(&format!("{url}/{path}")),
-        quoted(event)
+        shell_word(&format!("{url}/{path}")),
+        shell_word(event)
     )
 }
 
@@ -17,17 +19,7 @@ pub(crate) fn curl(events_url: &str, space: &str, event: &str) -> String {
 pub(crate) fn cargo_eg(space: &str, words: &[&str]) -> String {
     let space: &[&str] = if space == "default" { &[] } else { &["--space", space] };
     let words = ["cargo", "eg"].iter().chain(words).chain(space);
-    words.map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
-}
-
-/// Quotes a word for a POSIX shell.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    words.map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -44,5 +36,6 @@ mod tests {
         let emit = ["emit", "--event", "it's $HOME", "--sample"];
         assert_eq!(cargo_eg("default", &emit), r"cargo eg emit --event 'it'\''s $HOME' --sample");
         assert_eq!(cargo_eg("a b", &["show", "1"]), "cargo eg show 1 --space 'a b'");
+        assert_eq!(cargo_eg("it's\u{202e}", &["events"]), r"cargo eg events --space $'it\'s\u202e'");
     }
 }

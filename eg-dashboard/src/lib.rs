@@ -21,7 +21,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -112,7 +113,7 @@ pub fn router(mut options: Options) -> Router {
         .route("/space", get(pages::choose_space))
         .route("/login", get(access::enter).post(access::log_in))
         .route("/logout", post(access::log_out))
-        .route("/assets/{version}/{name}", get(assets::serve))
+        .route("/assets/{version}/{name}", get(asset))
         .nest("/spaces/{space}", of_space);
     Router::new()
         .route(ROOT, get(pages::home))
@@ -121,6 +122,11 @@ pub fn router(mut options: Options) -> Router {
         .method_not_allowed_fallback(async || Failure::NoPage)
         .layer(from_fn_with_state(Arc::clone(&app), around))
         .with_state(app)
+}
+
+/// `GET /dashboard/assets/<version>/<name>`
+async fn asset(path: Result<Path<(String, String)>, PathRejection>) -> Result<Response, Failure> {
+    path.ok().and_then(|Path((version, name))| assets::answer(&version, &name)).ok_or(Failure::NoPage)
 }
 
 /// The headers of every answer. Pages load nothing from elsewhere, run no script of their text, and are in no frame.

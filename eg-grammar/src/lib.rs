@@ -19,7 +19,7 @@
 //! | CORS | [`cors`] |
 //! | requests of web pages to local ports | [`OwnNames`], [`Visit`], [`Foreign`] |
 //! | misspelt words | [`nearest`], [`did_you_mean`] |
-//! | text for terminals | [`printable`], [`printable_lines`], [`printable_json`] |
+//! | text for terminals and shells | [`printable`], [`printable_lines`], [`printable_json`], [`shell_word`] |
 //!
 //! A failed check returns a [`Mistake`]: a lower-case fragment that names the wrong part and what to write instead.
 //!
@@ -79,7 +79,7 @@ pub use name::{
 };
 pub use number::is_exact;
 pub use path::{Path, Segment, Spelling};
-pub use printable::{printable, printable_json, printable_lines};
+pub use printable::{printable, printable_json, printable_lines, shell_word};
 pub use queue::{BatchMistake, FIFO_SUFFIX, QueueName, check_batch, is_fifo};
 pub use redelivery::{DeliveryLimits, DeliveryPolicy, Redelivery};
 pub use retry_after::retry_after;

@@ -42,6 +42,39 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     })
 }
 
+/// Returns `word` as a shell reads it as one word: in quotes if it needs them. A word with characters that [`printable`] escapes is
+/// `$'…'` with escapes, which bash, zsh and ksh read.
+///
+/// ```
+/// use eg_grammar::shell_word;
+///
+/// assert_eq!(shell_word("user.created"), "user.created");
+/// assert_eq!(shell_word("it's 5 €"), r"'it'\''s 5 €'");
+/// assert_eq!(shell_word("it's\u{202e}"), r"$'it\'s\u202e'");
+/// ```
+#[must_use]
+pub fn shell_word(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-_.:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return Cow::Borrowed(word);
+    }
+    if !word.contains(is_unsafe) {
+        return Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")));
+    }
+    let text = escaped(
+        word,
+        |c| is_unsafe(c) || matches!(c, '\'' | '\\'),
+        |c, safe| {
+            let _ = match c {
+                '\'' | '\\' => write!(safe, "\\{c}"),
+                // Four digits are all that a shell takes, so what follows is text.
+                _ => write!(safe, "\\u{:04x}", u32::from(c)),
+            };
+        },
+    );
+    Cow::Owned(format!("$'{text}'"))
+}
+
 /// Replaces each character that `must_go` by what `escape` writes for it.
 fn escaped(text: &str, must_go: impl Fn(char) -> bool, escape: impl Fn(char, &mut String)) -> Cow<'_, str> {
     if !text.contains(&must_go) {

@@ -2,7 +2,7 @@
 //! what a function takes, there is no command for it. Values are samples, so functions may still reject an event with ids
 //! that they do not know.
 
-use eg_grammar::{is_fifo, is_system_event_type};
+use eg_grammar::{is_fifo, is_system_event_type, shell_word};
 use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{EventTrigger, Function, Method, RoutePath, Trigger};
 use serde_json::Value;
@@ -78,7 +78,7 @@ impl<'a> Services<'a> {
             if addresses.is_found {
                 return Some(format!("cargo eg emit --event {ty} --sample"));
             }
-            let data = quoted(&sample::of(schema).to_string());
+            let data = shell_word(&sample::of(schema).to_string());
             Some(format!("cargo eg emit --event {ty} --data {data} --url {}", addresses.events))
         })
     }
@@ -90,7 +90,7 @@ impl<'a> Services<'a> {
                 Trigger::Queue { queue, .. } => Some(queue),
                 _ => None,
             })?;
-            let data = quoted(&self.taken(function)?);
+            let data = shell_word(&self.taken(function)?);
             let group = if is_fifo(queue.as_str()) { " --group 1" } else { "" };
             let url = if addresses.is_found {
                 String::new()
@@ -110,7 +110,7 @@ impl<'a> Services<'a> {
         let state = if addresses.finds_state {
             String::new()
         } else {
-            format!(" --state-dir {}", quoted(&addresses.state.display().to_string()))
+            format!(" --state-dir {}", shell_word(&addresses.state.display().to_string()))
         };
         self.0.iter().any(runs_here).then(|| format!("cargo eg logs --tail{state}"))
     }
@@ -123,18 +123,9 @@ fn curl(route: &EventTrigger, body: Option<&str>, events_url: &str) -> String {
         ("HEAD", None) => format!("curl --head {url}"),
         (method, None) => format!("curl -X {method} {url}"),
         (method, Some(body)) => {
-            format!("curl -X {method} {url} -H 'content-type: application/json' -d {}", quoted(body))
+            format!("curl -X {method} {url} -H 'content-type: application/json' -d {}", shell_word(body))
         }
     }
-}
-
-/// Quotes a word for a shell, if it needs it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-_.:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -21,18 +21,18 @@ pub(crate) struct Lambda {
 
 impl Lambda {
     pub(crate) async fn start(binary: &str, handler: &str, variables: &[(&str, &str)]) -> Self {
-        Self::with_timeout(binary, handler, variables, Duration::from_secs(30)).await
+        Self::with_timeout(Command::new(binary), handler, variables, Duration::from_secs(30)).await
     }
 
-    async fn with_timeout(
-        binary: &str,
+    /// Starts a command, which may have arguments.
+    pub(crate) async fn with_timeout(
+        mut command: Command,
         handler: &str,
         variables: &[(&str, &str)],
         timeout: Duration,
     ) -> Self {
         let simulator =
             Simulator::builder().function_name(handler).invocation_timeout(timeout).build().await.unwrap();
-        let mut command = Command::new(binary);
         command
             .env("AWS_LAMBDA_RUNTIME_API", simulator.addr().to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", handler)
@@ -295,7 +295,7 @@ fn sleep(id: &str, millis: u64) -> Value {
 #[tokio::test]
 async fn a_function_that_takes_too_long_is_cancelled_before_lambda_ends_it() {
     let timeout = Duration::from_secs(2);
-    let lambda = Lambda::with_timeout(MISBEHAVING, "sleeps", &[], timeout).await;
+    let lambda = Lambda::with_timeout(Command::new(MISBEHAVING), "sleeps", &[], timeout).await;
     let (error_type, message) = lambda.invoke(sleep("1", 600_000)).await.unwrap_err();
     assert_eq!(error_type, "Timeout");
     assert!(message.contains("`sleeps` was cancelled"), "{message}");
@@ -306,7 +306,7 @@ async fn a_function_that_takes_too_long_is_cancelled_before_lambda_ends_it() {
 #[tokio::test]
 async fn bodies_that_panic_or_never_end_are_failures_of_their_own_invocation_only() {
     let timeout = Duration::from_secs(2);
-    let lambda = Lambda::with_timeout(MISBEHAVING, "streams", &[], timeout).await;
+    let lambda = Lambda::with_timeout(Command::new(MISBEHAVING), "streams", &[], timeout).await;
     let (error_type, message) = lambda.invoke(api_gateway("GET", "/stream/endless", "")).await.unwrap_err();
     assert_eq!(error_type, "Timeout");
     assert!(message.contains("the body of the response was cut off"), "{message}");
@@ -319,7 +319,7 @@ async fn bodies_that_panic_or_never_end_are_failures_of_their_own_invocation_onl
 
 #[tokio::test]
 async fn messages_for_which_there_is_no_time_come_again() {
-    let lambda = Lambda::with_timeout(MISBEHAVING, "works", &[], Duration::from_secs(2)).await;
+    let lambda = Lambda::with_timeout(Command::new(MISBEHAVING), "works", &[], Duration::from_secs(2)).await;
     let message = |id: &str, millis: &str| {
         json!({"messageId": id, "body": millis, "eventSource": "aws:sqs", "attributes": {},
                "eventSourceARN": "arn:aws:sqs:eu-central-1:1:stack-jobs-4711"})

@@ -2,15 +2,14 @@
 //! from a server that counts calls, throttles and refuses.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use eg_tests::moto::Moto;
-use eg_tests::program::Program;
+use eg_tests::moto::{Moto, signature};
 use eg_tests::{eventually, http};
-use lambda_simulator::Simulator;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -32,23 +31,10 @@ fn environment<'a>(url: &'a str, secrets: &'a str) -> [(&'a str, &'a str); 6] {
 
 const ARGUMENTS: [&str; 2] = ["--one", "two words"];
 
-/// Starts the program with arguments.
-async fn with_arguments(variables: &[(&str, &str)]) -> Lambda {
-    let simulator = Simulator::builder().function_name("tells").build().await.unwrap();
-    let mut command = Command::new(PROGRAM);
-    command
-        .args(ARGUMENTS)
-        .env("AWS_LAMBDA_RUNTIME_API", simulator.addr().to_string())
-        .env("_HANDLER", "tells")
-        .envs(variables.iter().copied());
-    Lambda { program: Program::start("tells", command), simulator }
-}
-
-/// Calls an operation of moto. The signature says which service and region are meant; moto does not check it.
+/// Calls an operation of moto.
 async fn create(moto: &Moto, service: &str, target: &str, body: &Value) {
-    let scope = format!("Credential=testing/20260101/eu-central-1/{service}/aws4_request");
-    let signature = format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0");
-    let call = http().post(&moto.url).header("authorization", signature).header("x-amz-target", target);
+    let call =
+        http().post(&moto.url).header("authorization", signature(service)).header("x-amz-target", target);
     let answer = call.header("content-type", "application/x-amz-json-1.1").body(body.to_string()).send();
     let answer = answer.await.unwrap();
     assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
@@ -71,7 +57,11 @@ async fn secrets_are_variables_in_the_first_line_of_main() {
         "API_KEY": "ssm:/shop/api-key", "PASSWORD": "secretsmanager:shop/bank#password",
         "PORT": "secretsmanager:shop/bank#port",
     });
-    let lambda = with_arguments(&environment(&moto.url, &references.to_string())).await;
+    let mut command = Command::new(PROGRAM);
+    command.args(ARGUMENTS);
+    let references = references.to_string();
+    let variables = environment(&moto.url, &references);
+    let lambda = Lambda::with_timeout(command, "tells", &variables, Duration::from_secs(30)).await;
     let answer = lambda.invoke(json!({})).await.unwrap();
     let expected = json!({
         "key": "s3cr=t \"1\"\nsecond line", "password": "hunter2", "port": "5432", "references": null,
