@@ -53,13 +53,13 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
 /// assert_eq!(shell_word("it's\u{202e}"), r"$'it\'s\u202e'");
 /// ```
 #[must_use]
-pub fn shell_word(word: &str) -> Cow<'_, str> {
+pub fn shell_word(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-_.:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
-        return Cow::Borrowed(word);
+        return word.to_owned();
     }
     if !word.contains(is_unsafe) {
-        return Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")));
+        return format!("'{}'", word.replace('\'', r"'\''"));
     }
     let text = escaped(
         word,
@@ -72,7 +72,7 @@ pub fn shell_word(word: &str) -> Cow<'_, str> {
             };
         },
     );
-    Cow::Owned(format!("$'{text}'"))
+    format!("$'{text}'")
 }
 
 /// Replaces each character that `must_go` by what `escape` writes for it.
