@@ -20,7 +20,7 @@ use crate::deliver::attempt::Called;
 use crate::deliver::engine::Engine;
 use crate::retention::Retention;
 use crate::store::Losses;
-use crate::store::deliveries::finish_attempts;
+use crate::store::sqlite::deliveries::finish_attempts;
 use crate::timestamp::Timestamp;
 use eg_grammar::DeliveryPolicy;
 

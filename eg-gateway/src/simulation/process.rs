@@ -30,7 +30,8 @@ use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::reception::Reception;
 use crate::spans::Spans;
-use crate::store::{Idle, StoreError};
+use crate::store::StoreError;
+use crate::store::sqlite::Idle;
 
 /// Maximum number of hops.
 const MAX_HOPS: u64 = 16;

@@ -19,7 +19,7 @@ use super::{Bug, planted};
 use crate::decide::catalog::{Change, Resource};
 use crate::decide::delivery::Failure;
 use crate::decide::router::DEFAULT_SPACE;
-use crate::store::config;
+use crate::store::sqlite::config;
 use eg_grammar::DeliveryPolicy;
 
 /// The dedupe window.

@@ -18,7 +18,7 @@ use super::record::Delivery;
 use super::world::{KEPT, NOTICES, WINDOW};
 use crate::decide::delivery::Failure;
 use crate::decide::intake::Fate;
-use crate::store::accounting::tallies;
+use crate::store::sqlite::accounting::tallies;
 use crate::timestamp::Timestamp;
 
 /// An event that was emitted.

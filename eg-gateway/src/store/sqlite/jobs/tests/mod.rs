@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::super::events::insert_example;
 use super::super::ration::ROWS;
-use super::super::{Claimed, DeadLetterQuery, Losses, Redrive, Store, StoreError};
+use super::super::{Claimed, DeadLetterQuery, Losses, Notices, Redrive, Store, StoreError};
 use super::{RunningJob, Work};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
@@ -27,7 +27,7 @@ use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::{Due, Lane, Wanted};
 use crate::decide::refusal::Kind;
 use crate::decide::routes::Routing;
-use crate::store::Notices;
+
 use crate::timestamp::Timestamp;
 use eg_grammar::DeliveryPolicy;
 

@@ -35,7 +35,7 @@ const SEAL: usize = 9;
 /// The tables are called `d` and `e`.
 macro_rules! delivered {
     () => {
-        concat!("d.payload, d.payload_seal, ", $crate::store::seal::sealed!())
+        concat!("d.payload, d.payload_seal, ", $crate::store::sqlite::seal::sealed!())
     };
 }
 pub(super) use delivered;

@@ -57,7 +57,7 @@ macro_rules! select {
                                          WHERE a.delivery = d.seq AND a.number = d.attempts), NULL),
                     d.subscription_id, d.since, d.order_key IS NOT NULL, d.crashes, d.replay,
                     ",
-            $crate::store::seal::delivered!(),
+            $crate::store::sqlite::seal::delivered!(),
             " FROM deliveries d LEFT JOIN events e ON e.seq = d.event WHERE ",
             $($condition),+
         )

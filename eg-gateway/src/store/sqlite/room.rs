@@ -223,8 +223,8 @@ pub(super) fn shares(connection: &Connection) -> rusqlite::Result<HashMap<String
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema;
     use super::*;
-    use crate::store::schema;
 
     fn room(limit: u64, used: u64) -> Arc<Room> {
         let room = Arc::new(Room::default());
