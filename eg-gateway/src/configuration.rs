@@ -53,10 +53,12 @@ impl Configuration {
         let store = self.store.lock().await;
         let mut catalog = self.current().catalog.clone();
         let changes = plan(&catalog)?;
+        let from = catalog.version;
         changes.as_ref().iter().for_each(|change| catalog.apply(change));
-        let snapshot = Arc::new(Snapshot::new(catalog).map_err(Refusal::from)?);
-        store.change(changes.as_ref().to_vec(), self.clock.timestamp()).await?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        let mut snapshot = Snapshot::new(catalog).map_err(Refusal::from)?;
+        let now = self.clock.timestamp();
+        snapshot.catalog.version = store.change(from, changes.as_ref().to_vec(), now).await?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
         Ok(changes)
     }
 }

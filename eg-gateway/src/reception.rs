@@ -13,6 +13,7 @@ use crate::decide::arrival::{NewEvent, Origin, Terms};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
 use crate::decide::place::OTHER_SPACES;
+use crate::decide::snapshot::Snapshot;
 use crate::feed::Feed;
 use crate::metrics::{Metrics, Outcome};
 use crate::options::Options;
@@ -47,18 +48,20 @@ impl Reception {
         Self { store, wakeups: Arc::default(), feed, metrics, memory, terms, configuration, clock }
     }
 
-    /// Accepts the events of an emitter in `space`, all or none. Returns once they are on disk, and for each whether it is
-    /// a duplicate.
+    /// Accepts the events of an emitter in `space`, all or none, whose deliveries were decided by `snapshot`. Returns once
+    /// they are on disk, and for each whether it is a duplicate.
     pub(crate) async fn accept(
         &self,
         space: &str,
+        snapshot: &Arc<Snapshot>,
         events: Vec<NewEvent>,
     ) -> Result<Vec<Accepted>, StoreError> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
         let events: Arc<[NewEvent]> = events.into();
-        let accepted = self.store.accept(space, Arc::clone(&events), self.notices()).await;
+        let notices = self.notices_by(Arc::clone(snapshot));
+        let accepted = self.store.accept(space, Arc::clone(&events), notices).await;
         let (accepted, losses) = accepted.inspect_err(|error| {
             tracing::error!(%error, "cannot store events");
             events
@@ -84,7 +87,11 @@ impl Reception {
 
     /// Returns what the store needs to give up deliveries, by the current configuration.
     pub(crate) fn notices(&self) -> Notices {
-        Notices { snapshot: self.configuration.current(), terms: self.terms, clock: self.clock.clone() }
+        self.notices_by(self.configuration.current())
+    }
+
+    fn notices_by(&self, snapshot: Arc<Snapshot>) -> Notices {
+        Notices { snapshot, terms: self.terms, clock: self.clock.clone() }
     }
 
     /// Counts deliveries whose end is on disk, shows them to the watchers, announces the events that report them, and

@@ -11,7 +11,7 @@ use crate::decide::lived::{Stop, older_than};
 use crate::decide::policy;
 use crate::deliver::Delivering;
 use crate::options::Options;
-use crate::store::{Limits, Sweeps};
+use crate::store::Limits;
 use crate::timestamp::Timestamp;
 
 /// Pause between rounds.
@@ -51,7 +51,6 @@ impl Retention {
     }
 
     async fn rounds<C>(&self, delivering: &Delivering<C>) {
-        let mut sweeps = Sweeps::default();
         loop {
             let now = delivering.clock.timestamp();
             let snapshot = delivering.configuration.current();
@@ -59,18 +58,18 @@ impl Retention {
                 expire(delivering, subscription, now).await;
             }
             let next = Instant::now() + PAUSE;
-            self.forget(delivering, &mut sweeps).await;
+            self.forget(delivering).await;
             while tokio::time::timeout_at(next, delivering.store.needs_room()).await.is_ok() {
-                self.forget(delivering, &mut sweeps).await;
+                self.forget(delivering).await;
                 tokio::time::sleep(ROOM_PAUSE).await;
             }
         }
     }
 
     /// Deletes events that are not needed any more.
-    async fn forget<C>(&self, delivering: &Delivering<C>, sweeps: &mut Sweeps) {
+    async fn forget<C>(&self, delivering: &Delivering<C>) {
         let now = delivering.clock.timestamp();
-        match delivering.store.retain(self.limits(now), sweeps).await {
+        match delivering.store.retain(self.limits(now)).await {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "deleted finished events"),
             Err(error) => tracing::error!(%error, "cannot delete events"),

@@ -8,6 +8,7 @@ use eg_grammar::is_system_event_type;
 use crate::budget::{Holder, Reservation};
 use crate::decide::arrival::NewEvent;
 use crate::decide::envelope::Stamp;
+use crate::decide::snapshot::Snapshot;
 use crate::decide::system::{Call, FUNCTION_INVOKED, SystemEvent};
 use crate::decide::system_arrivals::system_arrivals;
 use crate::reception::Reception;
@@ -24,11 +25,15 @@ impl SystemEvents {
     }
 
     /// Returns the events that report `event` to the subscribers in `space`, for a caller that accepts them together
-    /// with others.
-    pub(crate) fn arrivals(&self, space: &str, event: &SystemEvent<'_>) -> Vec<NewEvent> {
-        let Reception { configuration, terms, clock, .. } = &self.reception;
+    /// with others. `snapshot` has the subscribers.
+    pub(crate) fn arrivals(
+        &self,
+        snapshot: &Snapshot,
+        space: &str,
+        event: &SystemEvent<'_>,
+    ) -> Vec<NewEvent> {
+        let Reception { terms, clock, .. } = &self.reception;
         let stamp = || Stamp { id: clock.event_id().to_string(), time: clock.now() };
-        let snapshot = configuration.current();
         system_arrivals(&snapshot.router, terms, space, event, stamp)
     }
 
@@ -37,10 +42,11 @@ impl SystemEvents {
         if let [ty, ..] = event.types() {
             self.reception.metrics.happened(space, ty);
         }
-        let arrivals = self.arrivals(space, event);
+        let snapshot = self.reception.configuration.current();
+        let arrivals = self.arrivals(&snapshot, space, event);
         if !arrivals.is_empty() {
             // The reception has logged the reason. On the heap, the future costs memory only if there are events.
-            let _ = Box::pin(self.reception.accept(space, arrivals)).await;
+            let _ = Box::pin(self.reception.accept(space, &snapshot, arrivals)).await;
         }
     }
 

@@ -97,7 +97,7 @@ impl Emission {
         }
     }
 
-    async fn emit(mut self, snapshot: &Snapshot, draft: Draft) -> Result<Response, ApiError> {
+    async fn emit(mut self, snapshot: &Arc<Snapshot>, draft: Draft) -> Result<Response, ApiError> {
         let matched = snapshot.router.route_to(&self.place, draft.ty(), self.parts.method.as_str());
         if matched.is_empty() && draft.is_request() && !self.app.strict {
             return Ok(self.unrouted(snapshot));
@@ -106,13 +106,14 @@ impl Emission {
         let Some((subscription, _)) = matched.sync else {
             // The answer says that the event was accepted, so it must be stored even if it has no subscriber yet.
             let copies = arrivals.len();
-            let accepted = self.accept(arrivals).await?;
+            let accepted = self.accept(snapshot, arrivals).await?;
             return Ok(acknowledgement(duplicates(&accepted, &[copies])));
         };
         // The first is that of the synchronous subscription's space.
         let first = &mut arrivals[0];
         // A failure here does not change the answer; the reception has logged it.
-        let _ = self.app.reception.accept(&self.place.space, std::mem::take(&mut first.notices)).await;
+        let notices = std::mem::take(&mut first.notices);
+        let _ = self.app.reception.accept(&self.place.space, snapshot, notices).await;
         let holder = Holder::function(&subscription.space, &subscription.function_id);
         self.room.join(holder);
         let answer = Box::pin(self.ask(snapshot, &subscription, holder, &first.event)).await;
@@ -122,7 +123,7 @@ impl Emission {
             }
             arrivals.remove(0);
         }
-        self.accept(arrivals).await?;
+        self.accept(snapshot, arrivals).await?;
         answer.map(|answer| holding(answer, self.room))
     }
 
@@ -180,7 +181,7 @@ impl Emission {
     }
 
     /// Accepts all events or none.
-    async fn emit_all(&self, snapshot: &Snapshot, drafts: Vec<Draft>) -> Result<Response, ApiError> {
+    async fn emit_all(&self, snapshot: &Arc<Snapshot>, drafts: Vec<Draft>) -> Result<Response, ApiError> {
         self.room.grow(drafts.len() * EVENT).map_err(ApiError::no_memory)?;
         let (mut events, mut copies, mut rows) =
             (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()), 0);
@@ -194,12 +195,17 @@ impl Emission {
             copies.push(arrivals.len());
             events.extend(arrivals);
         }
-        let accepted = self.accept(events).await?;
+        let accepted = self.accept(snapshot, events).await?;
         Ok(acknowledgement(duplicates(&accepted, &copies)))
     }
 
-    /// Accepts several events, all or none, and records a span for each. Returns for each whether it is a duplicate.
-    pub(super) async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+    /// Accepts several events, all or none, and records a span for each. Their deliveries were decided by `snapshot`. Returns
+    /// for each whether it is a duplicate.
+    pub(super) async fn accept(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        events: Vec<NewEvent>,
+    ) -> Result<Vec<Accepted>, StoreError> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
@@ -207,7 +213,7 @@ impl Emission {
             self.app.storing.reserve(self.holders, volume::weight(&events)).map_err(|_| StoreError::Busy)?;
         let accepting: Vec<_> =
             events.iter().filter_map(|new| self.app.spans.accepting(&new.event)).collect();
-        let stored = self.app.reception.accept(&self.place.space, events).await;
+        let stored = self.app.reception.accept(&self.place.space, snapshot, events).await;
         for accepting in accepting {
             let error = stored.as_ref().err().map(ToString::to_string);
             self.app.spans.accepted(&accepting, self.started.elapsed(), error);
@@ -241,7 +247,7 @@ impl Emission {
     ) -> Result<NewEvent, TooLarge> {
         let received =
             SystemEvent::Received { path: &self.place.path, event: &event, headers: &self.parts.headers };
-        let notices = self.app.system_events.arrivals(&space, &received);
+        let notices = self.app.system_events.arrivals(snapshot, &space, &received);
         let origin = Origin {
             space,
             method: self.parts.method.as_str().to_owned(),

@@ -195,7 +195,9 @@ impl From<StoreError> for ApiError {
     /// In all cases nothing was accepted, and clients should retry.
     fn from(error: StoreError) -> Self {
         let code = match error {
-            StoreError::Busy | StoreError::GivingUp(_) | StoreError::Slow(_) => ErrorCode::StoreBusy,
+            StoreError::Busy | StoreError::GivingUp(_) | StoreError::Outdated | StoreError::Slow(_) => {
+                ErrorCode::StoreBusy
+            }
             StoreError::Full | StoreError::ShareUsed(_) => ErrorCode::StoreFull,
             StoreError::File { .. }
             | StoreError::InUse(_)
@@ -206,7 +208,7 @@ impl From<StoreError> for ApiError {
             | StoreError::NoRights { .. }
             | StoreError::Corrupt(_)
             | StoreError::Disk(_)
-            | StoreError::Sqlite(_)
+            | StoreError::Failed(_)
             | StoreError::Gone(_)
             | StoreError::Closed => ErrorCode::StoreUnavailable,
         };

@@ -113,7 +113,7 @@ impl Emission {
                 Err(error) => Outcome::Refused(error),
             });
         }
-        if let Err(error) = self.accept(accepted).await {
+        if let Err(error) = self.accept(&snapshot, accepted).await {
             return refuse(&error.into());
         }
         let failed = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Refused(_))).count();

@@ -9,9 +9,21 @@ use eg_sdk::config::{self, Cors, EventType, Function, Metadata, Resource as _, S
 use super::refusal::{Kind, Refusal};
 use super::routes::Routing;
 
+/// The place of a configuration in the order of its changes. The store counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Version(u64);
+
+impl Version {
+    /// Returns the version that a change makes of this one.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 /// The resources of all spaces.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Catalog {
+    pub(crate) version: Version,
     pub(super) event_types: Table<EventType>,
     pub(super) functions: Table<Function>,
     pub(super) subscriptions: Table<Subscription>,

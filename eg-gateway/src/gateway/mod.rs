@@ -218,7 +218,7 @@ fn leave_time(data_dir: &Path) {
 
 async fn open_store(options: &Options) -> Result<Store, StoreError> {
     let data_dir = options.data_dir.clone();
-    let open = move || Store::open(&data_dir, clock::timestamp());
+    let open = move || Store::in_directory(&data_dir, clock::timestamp());
     tokio::task::spawn_blocking(open).await.map_err(|_| StoreError::Closed)?
 }
 

@@ -66,7 +66,7 @@ impl Disk {
 
     /// Opens the store as the gateway does, but without the writer thread.
     pub(super) fn open(&self, now: Timestamp) -> Idle {
-        let mut idle = crate::store::sqlite::Store::open_idle(&self.path(), now).unwrap();
+        let mut idle = crate::store::sqlite::SqliteStore::open_idle(&self.path(), now).unwrap();
         let connection = &mut idle.connection;
         // The history determines the checkpoints. They happen between commits, as they do with a single writer.
         connection.pragma_update(None, "wal_autocheckpoint", 0).unwrap();

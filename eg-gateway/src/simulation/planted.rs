@@ -243,13 +243,13 @@ async fn bury_in_two_steps(delivering: Arc<Delivering<Functions>>, called: Calle
         connection.execute("DELETE FROM deliveries WHERE seq = ?1", [delivery])?;
         Ok((row, attempts))
     };
-    let Ok((row, attempts)) = delivering.store.write(out).await else { return };
+    let Ok((row, attempts)) = delivering.store.sqlite().write(out).await else { return };
     let into = move |connection: &Connection| {
         put(connection, "deliveries", &row)?;
         put(connection, "attempts", &attempts)
     };
     // A crash between the two, or a failure of the second, loses the delivery.
-    let _ = delivering.store.write(into).await;
+    let _ = delivering.store.sqlite().write(into).await;
 }
 
 fn rows(connection: &Connection, query: &str) -> rusqlite::Result<Vec<Vec<Value>>> {

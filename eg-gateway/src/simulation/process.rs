@@ -30,8 +30,8 @@ use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::reception::Reception;
 use crate::spans::Spans;
-use crate::store::StoreError;
 use crate::store::sqlite::Idle;
+use crate::store::{Store, StoreError};
 
 /// Maximum number of hops.
 const MAX_HOPS: u64 = 16;
@@ -125,7 +125,7 @@ impl Process {
         };
         let started = world.oracle.lock().unwrap().started(look, world.age());
         world.check(started);
-        let store = idle.store.clone();
+        let store = Store::from(idle.store.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(write(Arc::clone(world), idle));
 
@@ -269,7 +269,8 @@ impl Process {
         let json = json.to_string();
         let event = Event::read(json.clone().into()).expect("an event of CloudEvents 1.0");
         let place = Place { space: DEFAULT_SPACE.to_owned(), path: "/".to_owned(), named: Named::No };
-        let targets = self.configuration.current().router.route_to(&place, EVENT, "POST").asynchronous;
+        let snapshot = self.configuration.current();
+        let targets = snapshot.router.route_to(&place, EVENT, "POST").asynchronous;
         let at = world.machine.now();
         let origin =
             Origin { space: place.space, method: "POST".to_owned(), path: place.path, accepted_at: at };
@@ -283,7 +284,7 @@ impl Process {
         drop(oracle);
         let reception = self.reception.clone();
         self.tasks.spawn(async move {
-            let answer = reception.accept(DEFAULT_SPACE, vec![new]).await;
+            let answer = reception.accept(DEFAULT_SPACE, &snapshot, vec![new]).await;
             world.note(format_args!("offer {offer}, event {id}: {answer:?}"));
             let mut oracle = world.oracle.lock().unwrap();
             world.check(match answer {

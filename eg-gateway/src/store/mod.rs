@@ -1,9 +1,131 @@
-//! Keeps configuration, accepted events and their deliveries. `sqlite` does so in one SQLite database.
+//! The seam between the gateway and what keeps its configuration, its events and their deliveries: the operations of a
+//! store, and what every backend promises. `sqlite` is the only backend, and nothing above this module knows it.
+//!
+//! A store makes no decisions: `decide` determines what becomes of a delivery, and callers pass the result in. Times come
+//! from the caller, too, in the gateway's time.
+//!
+//! # Invariants
+//! 1. An event is acknowledged only after the transaction that holds it *and one delivery for each matched
+//!    subscription* is durable. A failed commit acknowledges nothing.
+//! 2. A delivery is in exactly one state: `pending` (due at its due time; without one, it is parked until an earlier
+//!    one with its key ends), `in_flight` (its last attempt has no outcome yet), `delivered`, or `dead`, `expired` or
+//!    `filtered` (with a reason). A change of state never deletes events or attempts.
+//! 3. An attempt is recorded before the function is called. Its outcome is written in the transaction that changes the
+//!    state of the delivery.
+//! 4. A delivery in flight belongs to the gateway that claimed it, and to no other one, until its outcome is recorded, it
+//!    is released, or that gateway has ended. In the last two cases it becomes pending and due at once. So an attempt may
+//!    be repeated, but no delivery is forgotten. A delivery counts how often that happened to it in a row because its
+//!    gateway ended unexpectedly.
+//! 5. A delivery of a deleted subscription is never attempted: it becomes dead, with that reason. This also holds for
+//!    a delivery that waited when its subscription was deleted, if another one with the same id is created later.
+//! 6. Of the unfinished deliveries of a subscription that share a key, exactly one is in flight or has a due time.
+//! 7. The count of accepted deliveries grows in the transaction that creates them. The ones that retention deletes are
+//!    counted in the same transaction. So the accounts balance at any moment.
+//! 8. No number of an event or a delivery is used twice. Events that are accepted later have larger numbers.
+//! 9. The progress of a job is stored in the transactions that do its work. So a job that a crash interrupts continues
+//!    exactly where it was, and a slice that two runners begin is done once.
+//! 10. An event is delivered, replayed and shown only as it was accepted. A delivery of a damaged event becomes dead, with
+//!     that reason.
+//! 11. Each change of the configuration is based on the one before it. What is accepted, replayed or given up is decided
+//!     by the configuration that the caller passes in, which has all changes that were answered before.
+//! 12. What an operation has written, every operation reads that begins after it.
+//! 13. An operation that fails may be repeated, even if it happened and only its answer was lost: then an event is a
+//!     duplicate, an outcome counts once, and a change of the configuration is outdated.
 
+/// Calls an operation of the backend.
+macro_rules! backend {
+    ($store:ident.$operation:ident($($argument:expr),*).await) => {
+        match &$store.backend {
+            $crate::store::Backend::Sqlite(backend) => backend.$operation($($argument),*).await,
+        }
+    };
+    ($store:ident.$operation:ident($($argument:expr),*)) => {
+        match &$store.backend {
+            $crate::store::Backend::Sqlite(backend) => backend.$operation($($argument),*),
+        }
+    };
+}
+
+pub(crate) mod claims;
+mod configuration;
+mod dead_letters;
+mod error;
+mod events;
+mod jobs;
+mod notices;
+mod retention;
 pub(crate) mod sqlite;
+mod state;
 
-pub(crate) use self::sqlite::{
-    Accepted, Backlog, Claimed, DeadLetterQuery, EventQuery, Finish, Limits, Losses, Lost, Notices, PAGE,
-    Redrive, RunningJob, Store, StoreState, StoredEvent, Sweeps, Work,
-};
-pub use self::sqlite::{CheckReport, RepairReport, StoreError, check, repair, restore};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(crate) use self::claims::{Claimed, Finish};
+pub(crate) use self::dead_letters::{DeadLetterQuery, Redrive};
+pub use self::error::StoreError;
+pub(crate) use self::events::{Accepted, EventQuery, PAGE};
+use self::jobs::JobSignals;
+pub(crate) use self::jobs::{RunningJob, StoredEvent, Work};
+pub(crate) use self::notices::{Losses, Lost, Notices};
+pub(crate) use self::retention::Limits;
+use self::sqlite::SqliteStore;
+pub use self::sqlite::{CheckReport, RepairReport, check, repair, restore};
+pub(crate) use self::state::{Backlog, StoreState};
+use crate::timestamp::Timestamp;
+
+/// The open store. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    backend: Backend,
+    signals: Arc<JobSignals>,
+}
+
+/// What keeps the store.
+#[derive(Debug, Clone)]
+enum Backend {
+    Sqlite(SqliteStore),
+}
+
+impl From<SqliteStore> for Store {
+    fn from(backend: SqliteStore) -> Self {
+        Self { backend: Backend::Sqlite(backend), signals: Arc::default() }
+    }
+}
+
+impl Store {
+    /// Opens the store in the directory `dir`, and creates it if it does not exist. Deliveries that were in flight when its
+    /// gateway ended become pending, due at `now`.
+    ///
+    /// Blocks; do not call it on an async thread.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::Damaged`] if the store is not the one that the last gateway left, or cannot be read, and says
+    /// so if another program has it, if the disk is full, or if this process may not use it.
+    pub(crate) fn in_directory(dir: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        SqliteStore::open(dir, now).map(Self::from)
+    }
+
+    /// Returns a backup: an open file without a name, which contains everything that was acknowledged before the call.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::Busy`] if another backup is being made.
+    pub(crate) async fn backup(&self, now: Timestamp) -> Result<File, StoreError> {
+        backend!(self.backup(now).await)
+    }
+
+    /// Returns the SQLite store, for the simulation, which looks into it.
+    #[cfg(test)]
+    pub(crate) fn sqlite(&self) -> &SqliteStore {
+        let Backend::Sqlite(backend) = &self.backend;
+        backend
+    }
+
+    /// Finishes the writes that were requested, and closes the store. Clones that still exist cannot change anything any
+    /// more. What is in flight stays so until the next start: [`release`](Self::release) it first.
+    pub(crate) async fn close(self) {
+        match self.backend {
+            Backend::Sqlite(backend) => backend.close().await,
+        }
+    }
+}

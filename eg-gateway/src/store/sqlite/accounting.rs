@@ -10,7 +10,7 @@ use eg_sdk::history::{DeliveryState, Tally};
 use rusqlite::{Connection, Row, params};
 
 use super::columns::Name;
-use super::{Store, StoreError};
+use super::{SqliteStore, StoreError};
 
 /// A counter of a space. (The rows without a space belong to `position`.) The accounts are the sums of the counters and of
 /// the rows that still exist.
@@ -93,9 +93,8 @@ pub(super) fn count(connection: &Connection, space: &str, counter: Counter, by: 
     Ok(())
 }
 
-impl Store {
-    /// Returns the accounts of each space, all of the same moment.
-    pub(crate) async fn tallies(&self) -> Result<BTreeMap<String, Tally>, StoreError> {
+impl SqliteStore {
+    pub(in crate::store) async fn tallies(&self) -> Result<BTreeMap<String, Tally>, StoreError> {
         self.readers.search(tallies).await
     }
 }

@@ -2,23 +2,11 @@
 
 use rusqlite::Connection;
 
-use super::{Store, StoreError};
-use crate::timestamp::Timestamp;
+use super::{SqliteStore, StoreError};
+use crate::store::state::Backlog;
 
-/// Numbers about deliveries at one moment.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Backlog {
-    /// Pending or in flight.
-    pub(crate) deliveries: i64,
-    /// The time from which the age of the oldest pending delivery is counted.
-    pub(crate) oldest: Option<Timestamp>,
-    /// Dead letters by space, except discarded ones.
-    pub(crate) dead: Vec<(String, i64)>,
-}
-
-impl Store {
-    /// Counts deliveries.
-    pub(crate) async fn backlog(&self) -> Result<Backlog, StoreError> {
+impl SqliteStore {
+    pub(in crate::store) async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.readers.search(read).await
     }
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::faults::file_error;
 use super::open::private_file;
-use super::{Store, StoreError};
+use super::{SqliteStore, StoreError};
 use crate::timestamp::Timestamp;
 
 /// The name of the copy in the directory of the store, until it is complete.
@@ -29,12 +29,8 @@ impl Drop for Making<'_> {
     }
 }
 
-impl Store {
-    /// Returns a backup: an open file without a name, which contains every write that was acknowledged before the call.
-    ///
-    /// # Errors
-    /// Returns [`StoreError::Busy`] if another backup is being made.
-    pub(crate) async fn backup(&self, now: Timestamp) -> Result<File, StoreError> {
+impl SqliteStore {
+    pub(in crate::store) async fn backup(&self, now: Timestamp) -> Result<File, StoreError> {
         if self.backing_up.swap(true, Ordering::Acquire) {
             return Err(StoreError::Busy);
         }

@@ -55,7 +55,7 @@ impl Checkpoints {
         let held = Arc::clone(&copying);
         let thread = thread::Builder::new().name("store-checkpoint".to_owned());
         let thread = thread.spawn(move || run(&connection, &woken, &held, &done));
-        let thread = thread.map_err(|error| StoreError::Sqlite(format!("cannot start a thread: {error}")))?;
+        let thread = thread.map_err(|error| StoreError::Failed(format!("cannot start a thread: {error}")))?;
         Ok(Self { pages, copied, copying, wake: Some(wake), thread: Some(thread) })
     }
 

@@ -7,46 +7,15 @@ use eg_sdk::history::Loss;
 use rusqlite::{Connection, Row, params};
 
 use super::columns::{is_unreadable, lossy};
-use super::notices::{GivingUp, Losses, Lost, Notices};
 use super::seal::{DAMAGED, EVENT, ID, TYPE, payload};
-use super::{Store, StoreError};
+use super::{SqliteStore, StoreError};
 use crate::decide::breaker::Side;
 use crate::decide::delivery::{Gate, SUBSCRIPTION_DELETED};
 use crate::decide::gate::{Candidate, Gatekeeper};
 use crate::decide::lanes::{Due, Lane, Wanted};
+use crate::store::claims::{Claim, Claimed};
+use crate::store::notices::{GivingUp, Losses, Lost, Notices};
 use crate::timestamp::Timestamp;
-
-/// A delivery whose next attempt has begun.
-#[derive(Debug)]
-pub(crate) struct Claimed {
-    pub(crate) delivery: i64,
-    pub(crate) attempt: u32,
-    /// Failed attempts so far.
-    pub(crate) failures: u32,
-    /// When the last attempt began, if it failed.
-    pub(crate) previous: Option<Timestamp>,
-    pub(crate) subscription_id: String,
-    pub(crate) event_id: String,
-    pub(crate) event_type: String,
-    /// The time from which its age is counted.
-    pub(crate) since: Timestamp,
-    pub(crate) ordered: bool,
-    /// How many of its last attempts the end of the gateway has interrupted.
-    pub(crate) crashes: u32,
-    /// The replay that created it.
-    pub(crate) replay: Option<String>,
-    /// The JSON that the function receives.
-    pub(crate) json: Vec<u8>,
-}
-
-/// The deliveries claimed in one lane.
-#[derive(Debug)]
-pub(crate) struct Claim {
-    pub(crate) lane: Lane,
-    pub(crate) claimed: Vec<Claimed>,
-    /// When the next deliveries of the lane are due. Parked ones have no due time: they wait for another delivery.
-    pub(crate) due: Due,
-}
 
 /// The query for deliveries that meet a condition. [`due`] reads its columns, with [`delivered!`](super::seal::delivered) at the end. A delivery whose event is missing is among them, so that somebody hears of it.
 macro_rules! select {
@@ -97,15 +66,12 @@ const GIVING_UP: &str = "SELECT last, reason FROM jobs
 const NEXT_DUE: &str = "SELECT min(due_at) FROM deliveries WHERE state = 'pending' AND due_at IS NOT NULL
     AND crashes = 0 AND space = ?1 AND function_id = ?2 AND (failures > 0) = ?3";
 
-impl Store {
-    /// Returns when the next deliveries are due, for each lane with a waiting delivery.
-    pub(crate) async fn lanes(&self) -> Result<Vec<(Lane, Due)>, StoreError> {
+impl SqliteStore {
+    pub(in crate::store) async fn lanes(&self) -> Result<Vec<(Lane, Due)>, StoreError> {
         self.writer.run_repeatable(lanes).await
     }
 
-    /// Begins the next attempt of the wanted deliveries, if they are due at `now` and `gate` lets them through, and of no
-    /// more once their payloads exceed `bytes`. They are in flight when this returns.
-    pub(crate) async fn claim(
+    pub(in crate::store) async fn claim(
         &self,
         wanted: Vec<Wanted>,
         now: Timestamp,
@@ -412,10 +378,10 @@ mod tests {
     async fn what_waited_for_an_ended_retry_is_due() {
         let dir = tempfile::tempdir().unwrap();
         let now = Timestamp::from_millis(5_000);
-        let store = Store::open(dir.path(), now).unwrap();
+        let store = SqliteStore::open(dir.path(), now).unwrap();
         let clock = Clock::system();
         let configuration =
-            Configuration::load(store.clone(), clock.clone(), Routing::default()).await.unwrap();
+            Configuration::load(store.clone().into(), clock.clone(), Routing::default()).await.unwrap();
         // Without its subscription, the retry ends.
         let gate = Gatekeeper::new(configuration.current(), DeliveryPolicy::default());
         let terms = Terms { dedupe_window: Duration::ZERO, max_hops: 1 };

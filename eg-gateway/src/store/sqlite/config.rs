@@ -7,8 +7,8 @@ use rusqlite::{Connection, params};
 
 use super::jobs::give_up;
 use super::seal::{bytes_fit, of_bytes};
-use super::{Store, StoreError};
-use crate::decide::catalog::{Catalog, Change, Resource};
+use super::{SqliteStore, StoreError};
+use crate::decide::catalog::{Catalog, Change, Resource, Version};
 use crate::decide::delivery::{SUBSCRIPTION_DELETED, disabled};
 use crate::decide::refusal::Kind;
 use crate::timestamp::Timestamp;
@@ -16,21 +16,30 @@ use crate::timestamp::Timestamp;
 const PUT: &str = "INSERT INTO config (kind, space, id, body, seal) VALUES (?1, ?2, ?3, ?4, ?5)
     ON CONFLICT (kind, space, id) DO UPDATE SET body = excluded.body, seal = excluded.seal";
 
-impl Store {
-    /// Returns all resources.
-    pub(crate) async fn load_catalog(&self) -> Result<Catalog, StoreError> {
-        self.readers.look_up(load).await
+impl SqliteStore {
+    pub(in crate::store) async fn load_catalog(&self) -> Result<Catalog, StoreError> {
+        let version = self.version.lock().await;
+        let mut catalog = self.readers.look_up(load).await?;
+        catalog.version = *version;
+        Ok(catalog)
     }
 
-    /// Stores all the changes or none. From then on, the pending deliveries of a deleted or disabled subscription are
-    /// not attempted any more; a job turns them into dead letters.
-    pub(crate) async fn change(&self, changes: Vec<Change>, now: Timestamp) -> Result<(), StoreError> {
+    pub(in crate::store) async fn change(
+        &self,
+        from: Version,
+        changes: Vec<Change>,
+        now: Timestamp,
+    ) -> Result<Version, StoreError> {
+        let mut version = self.version.lock().await;
+        if from != *version {
+            return Err(StoreError::Outdated);
+        }
         let apply = move |connection: &Connection| {
             changes.iter().try_for_each(|change| apply(connection, change, now))
         };
         self.writer.run(apply).await?;
-        self.job_signals().begin();
-        Ok(())
+        *version = from.next();
+        Ok(*version)
     }
 }
 

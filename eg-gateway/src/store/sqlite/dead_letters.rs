@@ -4,48 +4,15 @@ use eg_sdk::history::{Attempt, AttemptOutcome, DeadLetter, DeadLetterPage, Loss}
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{Json, Millis, Name, Time, lossy, optional, remains};
-use super::jobs::{RunningJob, Step};
+use super::jobs::Step;
 use super::ration::{ROWS, Ration};
 use super::seal::{Payload, delivered, of_bytes, payload};
-use super::search::PAGE;
-use super::{Store, StoreError};
+use super::{SqliteStore, StoreError};
 use crate::decide::lanes::Lane;
+use crate::store::dead_letters::{DeadLetterQuery, Redrive};
+use crate::store::events::PAGE;
+use crate::store::jobs::{Redriven, RunningJob};
 use crate::timestamp::Timestamp;
-
-/// Selects the dead letters of one space to read: those that were given up last come first.
-#[derive(Debug, Clone)]
-pub(crate) struct DeadLetterQuery {
-    pub(crate) space: String,
-    /// Only deliveries that were given up in this way.
-    pub(crate) loss: Loss,
-    /// Only deliveries that were given up before this one.
-    pub(crate) before: Option<i64>,
-    pub(crate) limit: u32,
-}
-
-/// The result of redriving one delivery.
-#[derive(Debug)]
-pub(crate) enum Redrive {
-    /// It is due again in this lane.
-    Due(Lane),
-    /// It stays as it is, because its subscription is deleted or disabled.
-    Inactive,
-    /// It stays as it is, because a job still gives up the deliveries that waited when its subscription was deleted or
-    /// disabled, and would give it up again.
-    GivingUp(i64),
-    /// No delivery with this number is given up and not discarded.
-    Missing,
-}
-
-/// What a slice of a job has redriven.
-#[derive(Debug, Default)]
-pub(crate) struct Redriven {
-    pub(crate) deliveries: usize,
-    /// The lanes in which they are due again.
-    pub(crate) lanes: Vec<Lane>,
-    /// The job that gives up deliveries of the next one's subscription, and must end first.
-    pub(crate) waits_for: Option<i64>,
-}
 
 /// The columns that [`letter`] reads. A dead letter whose event is missing is listed, too.
 const LETTER: &str = concat!(
@@ -71,9 +38,11 @@ const DISCARD: &str = "
     UPDATE deliveries SET discarded_at = ?3
     WHERE seq = ?2 AND space = ?1 AND state IN ('dead', 'expired') AND discarded_at IS NULL";
 
-impl Store {
-    /// Reads dead letters: at most the limit of the query, and fewer if their events are long.
-    pub(crate) async fn dead_letters(&self, query: DeadLetterQuery) -> Result<DeadLetterPage, StoreError> {
+impl SqliteStore {
+    pub(in crate::store) async fn dead_letters(
+        &self,
+        query: DeadLetterQuery,
+    ) -> Result<DeadLetterPage, StoreError> {
         self.readers
             .look_up(move |connection| {
                 let (time, delivery) = match query.before {
@@ -100,8 +69,7 @@ impl Store {
             .await
     }
 
-    /// Reads one delivery that was given up and has not been discarded.
-    pub(crate) async fn dead_letter(
+    pub(in crate::store) async fn dead_letter(
         &self,
         space: String,
         delivery: i64,
@@ -118,8 +86,7 @@ impl Store {
             .await
     }
 
-    /// Makes a delivery due again, with all its attempts still available. `payload`, if there is one, replaces the event.
-    pub(crate) async fn redrive(
+    pub(in crate::store) async fn redrive(
         &self,
         space: String,
         delivery: i64,
@@ -149,8 +116,7 @@ impl Store {
         self.writer.run(redrive).await
     }
 
-    /// Runs a slice of a job that redrives deliveries. Returns `None` if the job does not run any more.
-    pub(crate) async fn redrive_slice(
+    pub(in crate::store) async fn redrive_slice(
         &self,
         job: &RunningJob,
         loss: Loss,
@@ -193,9 +159,7 @@ impl Store {
         self.slice(job, now, slice).await
     }
 
-    /// Discards a delivery: removes it from the list of dead letters but keeps its history. Returns whether it was given
-    /// up and not discarded yet.
-    pub(crate) async fn discard(
+    pub(in crate::store) async fn discard(
         &self,
         space: String,
         delivery: i64,
@@ -211,8 +175,7 @@ impl Store {
         Ok(discarded)
     }
 
-    /// Runs a slice of a job that discards deliveries. Returns how many, or `None` if the job does not run any more.
-    pub(crate) async fn discard_slice(
+    pub(in crate::store) async fn discard_slice(
         &self,
         job: &RunningJob,
         loss: Loss,
@@ -365,7 +328,7 @@ mod tests {
     #[tokio::test]
     async fn those_that_were_given_up_last_come_first() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), at(1)).unwrap();
+        let store = SqliteStore::open(dir.path(), at(1)).unwrap();
         let fill = |c: &Connection| -> rusqlite::Result<()> {
             for ended in [9, 5, 7, 5, 8] {
                 let event = insert_example(c, SPACE, "a", at(1))?;

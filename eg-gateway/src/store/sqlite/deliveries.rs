@@ -1,32 +1,16 @@
 //! Records how attempts end, and what becomes of their deliveries. `decide` determines the next state, `claims` begins
 //! attempts, and `notices` gives deliveries up.
 
-use std::time::Duration;
-
 use eg_sdk::history::{AttemptOutcome, Loss};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{Millis, lossy};
-use super::notices::{GivingUp, Losses, Notices};
-use super::{Store, StoreError};
+use super::{SqliteStore, StoreError};
 use crate::decide::delivery::Next;
 use crate::decide::lanes::Lane;
+use crate::store::claims::Finish;
+use crate::store::notices::{GivingUp, Losses, Notices};
 use crate::timestamp::Timestamp;
-
-/// The end of an attempt.
-#[derive(Debug, Clone)]
-pub(crate) struct Finish {
-    pub(crate) delivery: i64,
-    pub(crate) attempt: u32,
-    pub(crate) duration: Duration,
-    pub(crate) next: Next,
-    /// Whether other deliveries may be waiting for this one.
-    pub(crate) ordered: bool,
-    /// Whether the attempts before it were interrupted.
-    pub(crate) suspect: bool,
-    /// When it ended.
-    pub(crate) now: Timestamp,
-}
 
 // Selects the first unfinished delivery with the same key, if it is parked. A parked delivery that ends has no turn to
 // pass on: a redriven one may be parked behind a later one.
@@ -39,9 +23,12 @@ const PROMOTE: &str = "
         ORDER BY n.seq LIMIT 1)
     RETURNING space, function_id";
 
-impl Store {
-    /// Records the outcomes of attempts and the new states of their deliveries.
-    pub(crate) async fn finish(&self, finishes: Vec<Finish>, notices: Notices) -> Result<Losses, StoreError> {
+impl SqliteStore {
+    pub(in crate::store) async fn finish(
+        &self,
+        finishes: Vec<Finish>,
+        notices: Notices,
+    ) -> Result<Losses, StoreError> {
         let finish = move |connection: &Connection| {
             let mut losses = Losses::default();
             finish_attempts(connection, &finishes, &notices, &mut losses)?;
@@ -61,7 +48,8 @@ pub(crate) fn finish_attempts(
     // Most attempts need these two, which are looked up once.
     let mut statements = Statements {
         outcome: connection.prepare_cached(
-            "UPDATE attempts SET duration_ms = ?3, outcome = ?4, error = ?5 WHERE delivery = ?1 AND number = ?2",
+            "UPDATE attempts SET duration_ms = ?3, outcome = ?4, error = ?5
+             WHERE delivery = ?1 AND number = ?2 AND outcome IS NULL",
         )?,
         delivered: connection
             .prepare_cached("UPDATE deliveries SET state = 'delivered', ended_at = ?2 WHERE seq = ?1")?,
@@ -85,23 +73,34 @@ fn finish_attempt(
     losses: &mut Losses,
 ) -> rusqlite::Result<()> {
     let Finish { delivery, attempt, duration, next, ordered, suspect, now } = finish;
+    let mut ended = |outcome: AttemptOutcome, error: Option<&String>| {
+        statements.outcome.execute(params![delivery, attempt, Millis(*duration), outcome.as_str(), error])
+    };
+    let under_way = match next {
+        Next::Unmade { .. } => forget_attempt(connection, *delivery, *attempt)?,
+        Next::Delivered => ended(AttemptOutcome::Delivered, None)?,
+        Next::Retry { error, .. }
+        | Next::Dead { error, .. }
+        | Next::Disable { error, .. }
+        | Next::Expired { error, .. } => ended(AttemptOutcome::Failed, Some(error))?,
+    };
+    if under_way == 0 {
+        // The delivery has gone on without this attempt.
+        return Ok(());
+    }
     if *suspect {
         // The gateway has survived an attempt.
         connection.prepare_cached("UPDATE deliveries SET crashes = 0 WHERE seq = ?1")?.execute([delivery])?;
     }
-    let (outcome, error) = match next {
-        Next::Unmade { after, .. } => {
-            return forget_attempt(connection, *delivery, *attempt, now.saturating_add(*after));
-        }
-        Next::Delivered => (AttemptOutcome::Delivered, None),
-        Next::Retry { error, .. }
-        | Next::Dead { error, .. }
-        | Next::Disable { error, .. }
-        | Next::Expired { error, .. } => (AttemptOutcome::Failed, Some(error)),
-    };
-    statements.outcome.execute(params![delivery, attempt, Millis(*duration), outcome.as_str(), error])?;
     let (loss, reason) = match next {
-        Next::Unmade { .. } => return Ok(()),
+        Next::Unmade { after, .. } => {
+            connection
+                .prepare_cached(
+                    "UPDATE deliveries SET state = 'pending', attempts = attempts - 1, due_at = ?2 WHERE seq = ?1",
+                )?
+                .execute(params![delivery, now.saturating_add(*after)])?;
+            return Ok(());
+        }
         Next::Retry { after, .. } => {
             connection
                 .prepare_cached(
@@ -127,22 +126,11 @@ fn finish_attempt(
     notices.give_up(connection, &one, losses)
 }
 
-/// Removes an attempt that was not made, and makes its delivery due at `due`.
-fn forget_attempt(
-    connection: &Connection,
-    delivery: i64,
-    attempt: u32,
-    due: Timestamp,
-) -> rusqlite::Result<()> {
+/// Removes an attempt that is under way and was not made. Returns how many were removed.
+fn forget_attempt(connection: &Connection, delivery: i64, attempt: u32) -> rusqlite::Result<usize> {
     connection
-        .prepare_cached("DELETE FROM attempts WHERE delivery = ?1 AND number = ?2")?
-        .execute(params![delivery, attempt])?;
-    connection
-        .prepare_cached(
-            "UPDATE deliveries SET state = 'pending', attempts = attempts - 1, due_at = ?2 WHERE seq = ?1",
-        )?
-        .execute(params![delivery, due])?;
-    Ok(())
+        .prepare_cached("DELETE FROM attempts WHERE delivery = ?1 AND number = ?2 AND outcome IS NULL")?
+        .execute(params![delivery, attempt])
 }
 
 /// Makes the next delivery with the same key due, after one has ended. Returns its lane, which may be another one: the

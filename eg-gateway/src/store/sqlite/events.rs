@@ -7,26 +7,17 @@ use eg_sdk::history::{DeliveryState, Loss, Mismatch};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::accounting::{Counter, count};
-use super::notices::{GivingUp, Losses, Notices};
 use super::seal::Sealer;
-use super::{Store, StoreError, room};
+use super::{SqliteStore, StoreError, room};
 use crate::decide::arrival::{NewEvent, Origin};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::place::OTHER_SPACES;
 use crate::decide::refusal::Kind;
 use crate::decide::router::DEFAULT_SPACE;
 use crate::decide::volume;
+use crate::store::events::Accepted;
+use crate::store::notices::{GivingUp, Losses, Notices};
 use crate::timestamp::Timestamp;
-
-/// The result of accepting an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Accepted {
-    New,
-    /// The event was accepted before; this one is not stored. `conflict` says whether it has another payload.
-    Duplicate {
-        conflict: bool,
-    },
-}
 
 const DUPLICATE: &str = "SELECT event FROM events WHERE space = ?1 AND id = ?2 AND source = ?3
     AND type = ?4 AND method = ?5 AND path = ?6 AND accepted_at > ?7 LIMIT 1";
@@ -41,15 +32,8 @@ const DELIVERY: &str = "
                     AND o.order_key IS NOT NULL AND o.state IN ('pending', 'in_flight')), NULL, ?6),
             ?7, ?8, iif(?5 = 'pending', NULL, ?6), ?9)";
 
-impl Store {
-    /// Stores events and their deliveries, all or none. They wait in the line of `space`, which is the emitter's; their
-    /// room is that of the space of each. Returns once they are on disk.
-    ///
-    /// # Errors
-    /// Returns [`StoreError::Busy`], [`StoreError::Full`] or [`StoreError::ShareUsed`] at once if too many emitters are
-    /// waiting or there is no room for the events, and another error if the disk fails. In each case no event counts as
-    /// accepted.
-    pub(crate) async fn accept(
+impl SqliteStore {
+    pub(in crate::store) async fn accept(
         &self,
         space: &str,
         events: Arc<[NewEvent]>,
@@ -245,12 +229,12 @@ mod tests {
     use crate::clock::Clock;
     use crate::configuration::Configuration;
     use crate::decide::arrival::Terms;
-    use crate::decide::catalog::{Change, Resource};
+    use crate::decide::catalog::{Change, Resource, Version};
     use crate::decide::routes::Routing;
 
-    async fn notices(store: &Store) -> Notices {
+    async fn notices(store: &SqliteStore) -> Notices {
         let clock = Clock::system();
-        let configuration = Configuration::load(store.clone(), clock.clone(), Routing::default());
+        let configuration = Configuration::load(store.clone().into(), clock.clone(), Routing::default());
         let terms = Terms { dedupe_window: std::time::Duration::ZERO, max_hops: 16 };
         Notices { snapshot: configuration.await.unwrap().current(), terms, clock }
     }
@@ -259,10 +243,11 @@ mod tests {
     #[tokio::test]
     async fn spaces_without_resources_have_no_counters() {
         let (dir, at) = (tempfile::tempdir().unwrap(), Timestamp::from_millis(1_000));
-        let store = Store::open(dir.path(), at).unwrap();
+        let store = SqliteStore::open(dir.path(), at).unwrap();
         let mut subscription = Subscription::asynchronous("e", "f");
         "known".clone_into(&mut subscription.space);
-        store.change(vec![Change::Put(Resource::Subscription(Arc::new(subscription)))], at).await.unwrap();
+        let put = Change::Put(Resource::Subscription(Arc::new(subscription)));
+        store.change(Version::default(), vec![put], at).await.unwrap();
         for space in ["known", DEFAULT_SPACE, "one", "two"] {
             for _ in 0..2 {
                 let since = Some(Timestamp::EARLIEST);
@@ -284,7 +269,7 @@ mod tests {
     #[tokio::test]
     async fn copies_wait_in_the_line_of_their_emitter() {
         let (dir, at) = (tempfile::tempdir().unwrap(), Timestamp::from_millis(1_000));
-        let Idle { store, queue: _queue, .. } = Store::open_idle(dir.path(), at).unwrap();
+        let Idle { store, queue: _queue, .. } = SqliteStore::open_idle(dir.path(), at).unwrap();
         let notices = notices(&store).await;
         let accept = |space| {
             let copies = Arc::new([example("quiet", "a", at), example("noisy", "a", at)]);

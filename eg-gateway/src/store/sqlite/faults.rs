@@ -62,7 +62,7 @@ impl From<rusqlite::Error> for StoreError {
         match Fault::of(&error) {
             Fault::NoRoom | Fault::NoRights | Fault::Disk => Self::Disk(reason),
             Fault::Damage => Self::Corrupt(reason),
-            Fault::Locked | Fault::Failed | Fault::Unexpected => Self::Sqlite(reason),
+            Fault::Locked | Fault::Failed | Fault::Unexpected => Self::Failed(reason),
         }
     }
 }

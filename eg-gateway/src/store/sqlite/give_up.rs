@@ -4,10 +4,11 @@
 use eg_sdk::history::Loss;
 use rusqlite::{Connection, params};
 
-use super::jobs::{RunningJob, Step};
-use super::notices::{GivingUp, Losses, Notices};
+use super::jobs::Step;
 use super::ration::{ROWS, Ration};
-use super::{Store, StoreError};
+use super::{SqliteStore, StoreError};
+use crate::store::jobs::RunningJob;
+use crate::store::notices::{GivingUp, Losses, Notices};
 use crate::timestamp::Timestamp;
 
 // Those that are given up leave the index, so each slice begins with the oldest.
@@ -16,9 +17,8 @@ const WAITING: &str = "
     WHERE state = 'pending' AND space = ?1 AND subscription_id = ?2 AND seq > ?5 AND seq <= ?3
     ORDER BY since LIMIT ?4";
 
-impl Store {
-    /// Runs a slice of a job that gives up deliveries. Returns `None` if the job does not run any more.
-    pub(crate) async fn give_up_slice(
+impl SqliteStore {
+    pub(in crate::store) async fn give_up_slice(
         &self,
         job: &RunningJob,
         subscription_id: String,

@@ -18,7 +18,7 @@ use super::position::{Found, Position, begin, compare, recorded};
 use super::readers::Readers;
 use super::room::Room;
 use super::writer::Writer;
-use super::{Idle, Store, StoreError, backup, config, schema, suspects};
+use super::{Idle, SqliteStore, StoreError, backup, config, schema, suspects};
 use crate::timestamp::Timestamp;
 
 /// The name of the database in the directory of a store.
@@ -36,15 +36,8 @@ const LOCK: &str = "lock";
 /// The first format that counts its changes. `schema` migrates older ones.
 const COUNTED_SINCE: i64 = 4;
 
-impl Store {
-    /// Opens the store in `dir` and creates the directory if it does not exist. Deliveries that were in flight become
-    /// pending, due at `now`.
-    ///
-    /// Blocks; do not call it on an async thread.
-    ///
-    /// # Errors
-    /// Returns [`StoreError::Damaged`] if the database is not the one that the last run left, or cannot be read, and says
-    /// so if another program has it, if the disk is full, or if this process may not use it.
+impl SqliteStore {
+    /// Opens the store in `dir`, as [`Store::in_directory`](crate::store::Store::in_directory) does.
     pub(crate) fn open(dir: &Path, now: Timestamp) -> Result<Self, StoreError> {
         let Idle { mut store, connection, queue, mark } = Self::open_idle(dir, now)?;
         store.readers.threads = true;
@@ -83,9 +76,9 @@ impl Store {
         room.measured(room.size(&connection)?);
         let (writer, queue) = Writer::new(Arc::clone(&room));
         let place = Arc::new(Place::new([path, dir.join(LOG), mark_path, dir.join(LOCK)]));
-        let (jobs, health, backing_up) = Default::default();
+        let (health, sweeps, version, backing_up) = Default::default();
         let (dir, lock) = (Arc::from(dir), Arc::new(lock));
-        let store = Self { writer, readers, place, jobs, room, health, dir, backing_up, lock };
+        let store = Self { writer, readers, place, room, health, sweeps, version, dir, backing_up, lock };
         Ok(Idle { store, connection, queue, mark })
     }
 }
@@ -206,7 +199,7 @@ mod tests {
 
     fn left() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        drop(Store::open_idle(dir.path(), Timestamp::from_millis(1_000)).unwrap());
+        drop(SqliteStore::open_idle(dir.path(), Timestamp::from_millis(1_000)).unwrap());
         dir
     }
 
@@ -217,7 +210,7 @@ mod tests {
         let database = Connection::open(dir.path().join(DATABASE)).unwrap();
         database.pragma_update(None, "user_version", schema::FORMAT + 1).unwrap();
         drop(database);
-        let refused = Store::open_idle(dir.path(), Timestamp::from_millis(2_000)).err().unwrap();
+        let refused = SqliteStore::open_idle(dir.path(), Timestamp::from_millis(2_000)).err().unwrap();
         assert!(
             matches!(refused, StoreError::Newer { found, .. } if found == schema::FORMAT + 1),
             "{refused}"
@@ -231,7 +224,7 @@ mod tests {
         fs::remove_file(dir.path().join(DATABASE)).unwrap();
         fs::remove_file(dir.path().join(mark::NAME)).unwrap();
         fs::write(dir.path().join(LOG), "events").unwrap();
-        let refused = Store::open_idle(dir.path(), Timestamp::from_millis(2_000)).err().unwrap();
+        let refused = SqliteStore::open_idle(dir.path(), Timestamp::from_millis(2_000)).err().unwrap();
         assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
         assert_eq!(fs::read_to_string(dir.path().join(LOG)).unwrap(), "events");
     }
@@ -241,7 +234,7 @@ mod tests {
         let dir = left();
         let copy = dir.path().join(backup::COPY);
         fs::write(&copy, "half").unwrap();
-        drop(Store::open_idle(dir.path(), Timestamp::from_millis(2_000)).unwrap());
+        drop(SqliteStore::open_idle(dir.path(), Timestamp::from_millis(2_000)).unwrap());
         assert!(!copy.exists());
     }
 
@@ -270,7 +263,7 @@ mod tests {
             let begin = page * PAGE + if page == 0 { 100 } else { 0 };
             damaged[begin..(page + 1) * PAGE].fill(0xA5);
             fs::write(&path, &damaged).unwrap();
-            match Store::open_idle(dir.path(), Timestamp::from_millis(2_000)) {
+            match SqliteStore::open_idle(dir.path(), Timestamp::from_millis(2_000)) {
                 Err(StoreError::Damaged { .. }) => {
                     refused += 1;
                     assert_eq!(fs::read(&path).unwrap(), damaged, "page {page} was changed");
@@ -291,7 +284,7 @@ mod tests {
         let dir = left();
         let other = Connection::open(dir.path().join(DATABASE)).unwrap();
         other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
-        let refused = Store::open_idle(dir.path(), Timestamp::from_millis(2_000)).err().unwrap();
+        let refused = SqliteStore::open_idle(dir.path(), Timestamp::from_millis(2_000)).err().unwrap();
         assert!(matches!(refused, StoreError::Locked(_)), "{refused}");
     }
 
@@ -304,7 +297,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let link = dir.path().join(name);
             std::os::unix::fs::symlink(other.path(), &link).unwrap();
-            let refused = Store::open(dir.path(), Timestamp::from_millis(1_000)).unwrap_err();
+            let refused = SqliteStore::open(dir.path(), Timestamp::from_millis(1_000)).unwrap_err();
             assert!(
                 matches!(&refused, StoreError::File { path, reason } if *path == link && reason.contains("symbolic link")),
                 "{refused}"

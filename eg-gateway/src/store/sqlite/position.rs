@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::{Store, StoreError};
+use super::{SqliteStore, StoreError};
 use crate::decide::lived::Stop;
 use crate::timestamp::Timestamp;
 
@@ -150,14 +150,12 @@ fn newest(connection: &Connection) -> rusqlite::Result<(i64, Timestamp)> {
     }
 }
 
-impl Store {
-    /// Returns when the newest event was accepted.
-    pub(crate) async fn reached(&self) -> Result<Timestamp, StoreError> {
+impl SqliteStore {
+    pub(in crate::store) async fn reached(&self) -> Result<Timestamp, StoreError> {
         self.readers.look_up(|connection| newest(connection).map(|(_, at)| at)).await
     }
 
-    /// Returns the times in which no gateway ran, the latest first: the one that this start has ended.
-    pub(crate) async fn stops(&self) -> Result<Vec<Stop>, StoreError> {
+    pub(in crate::store) async fn stops(&self) -> Result<Vec<Stop>, StoreError> {
         self.readers.look_up(stops).await
     }
 }

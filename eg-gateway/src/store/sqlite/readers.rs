@@ -77,7 +77,7 @@ impl Readers {
         if !self.threads {
             return run();
         }
-        tokio::task::spawn_blocking(run).await.map_err(|e| StoreError::Sqlite(e.to_string()))?
+        tokio::task::spawn_blocking(run).await.map_err(|e| StoreError::Failed(e.to_string()))?
     }
 }
 

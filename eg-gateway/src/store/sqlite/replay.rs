@@ -5,37 +5,15 @@ use eg_sdk::history::ReplayRequest;
 use rusqlite::{Connection, named_params};
 
 use super::events::{Deliveries, add_deliveries};
-use super::jobs::{RunningJob, Step};
-use super::notices::{Losses, Notices};
+use super::jobs::Step;
 use super::ration::{ROWS, Ration};
 use super::seal::{JSON, fits, sealed};
-use super::{Store, StoreError, room};
+use super::{SqliteStore, StoreError, room};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
+use crate::store::jobs::{Replayed, RunningJob, StoredEvent};
+use crate::store::notices::Notices;
 use crate::timestamp::Timestamp;
-
-/// An event to replay.
-#[derive(Debug)]
-pub(crate) struct StoredEvent {
-    pub(crate) ty: String,
-    pub(crate) method: String,
-    pub(crate) path: String,
-    pub(crate) json: Vec<u8>,
-}
-
-/// What a slice of a replay has created.
-#[derive(Debug, Default)]
-pub(crate) struct Replayed {
-    pub(crate) deliveries: usize,
-    /// Deliveries that a filter ended at once.
-    pub(crate) filtered: usize,
-    /// Deliveries that became dead letters at once.
-    pub(crate) losses: Losses,
-    /// The lanes in which deliveries are due.
-    pub(crate) lanes: Vec<Lane>,
-    /// The number of the last event that was decided.
-    reached: i64,
-}
 
 /// An event of a slice, with the deliveries to create.
 type Decided = (i64, Vec<Intake>);
@@ -70,14 +48,8 @@ const MATCHING: &str = "
     AND (:from IS NULL OR accepted_at >= :from) AND (:to IS NULL OR accepted_at < :to)
     ORDER BY seq";
 
-impl Store {
-    /// Runs a slice of a replay: creates a delivery for each event that `request` selects and each subscription that
-    /// `intakes` returns for it. The deliveries carry `name`. Ignores the request's `subscription_id`, which the caller
-    /// applies. Returns what was created, or `None` if the job does not run any more.
-    ///
-    /// # Errors
-    /// [`StoreError::Full`] or [`StoreError::ShareUsed`] if there is no room for the deliveries.
-    pub(crate) async fn replay_slice(
+impl SqliteStore {
+    pub(in crate::store) async fn replay_slice(
         &self,
         job: &RunningJob,
         name: String,
@@ -110,13 +82,13 @@ impl Store {
                 }
             }
             step.deliveries = replayed.deliveries;
-            replayed.reached = step.cursor;
             step.done = step.cursor >= last;
-            Ok((step, replayed))
+            let reached = step.cursor;
+            Ok((step, (replayed, reached)))
         };
-        let replayed = self.slice(job, now, slice).await?;
+        let (replayed, reached) = self.slice(job, now, slice).await?.unzip();
         // A slice that ended early finds the rest of them again.
-        let reached = replayed.as_ref().map_or(after, |replayed| replayed.reached);
+        let reached = reached.unwrap_or(after);
         for event in damaged.into_iter().filter(|event| *event <= reached) {
             self.health.found_damage();
             tracing::error!(event, "a stored event is damaged and is not replayed");

@@ -11,12 +11,13 @@ use tokio::time::Instant;
 
 use super::accounting::{Counter, count};
 use super::columns::Name;
-use super::notices::{GivingUp, Losses, Notices};
 use super::ration::{ROWS, Ration};
 use super::room::{self, Room};
-use super::{Store, StoreError};
+use super::{SqliteStore, StoreError};
 use crate::decide::delivery::Gate;
 use crate::decide::gate::{Candidate, Gatekeeper};
+use crate::store::notices::{GivingUp, Losses, Notices};
+use crate::store::retention::Limits;
 use crate::timestamp::Timestamp;
 
 /// Number of events that one search examines.
@@ -30,16 +31,6 @@ const SIZE_PAUSE: Duration = Duration::from_secs(10);
 
 /// The longest pause between two transactions.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
-
-/// How much the store keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// Finished events accepted before this time are deleted, except for the newest.
-    pub(crate) older_than: Timestamp,
-    /// If the store is nearly full, finished events accepted before this time are deleted too, the oldest first. Later
-    /// ones are needed to recognise duplicates.
-    pub(crate) needed_since: Timestamp,
-}
 
 /// Whether nobody needs an event any more.
 const FINISHED: &str = "
@@ -55,7 +46,7 @@ type Place = (Timestamp, i64);
 /// How far the searches for finished events are. Most events that had to be kept once have to be kept for long, so each
 /// search continues where the last one ended, and begins anew only from time to time.
 #[derive(Debug, Default)]
-pub(crate) struct Sweeps {
+pub(super) struct Sweeps {
     age: Sweep,
     size: Sweep,
 }
@@ -74,9 +65,8 @@ impl Sweep {
     }
 }
 
-impl Store {
-    /// Gives up a batch of a subscription's deliveries that are older than `since` and too old for `gate`.
-    pub(crate) async fn expire(
+impl SqliteStore {
+    pub(in crate::store) async fn expire(
         &self,
         space: String,
         subscription_id: String,
@@ -91,22 +81,20 @@ impl Store {
         self.writer.run(expire).await
     }
 
-    /// Sets the maximum size of the store in bytes.
-    pub(crate) fn set_limit(&self, bytes: u64) {
+    pub(in crate::store) fn set_limit(&self, bytes: u64) {
         self.room.set_limit(bytes);
     }
 
-    /// Returns when [`retain`](Self::retain) should be called before its time, because the store fills up.
-    pub(crate) async fn needs_room(&self) {
+    pub(in crate::store) async fn needs_room(&self) {
         self.room.pressure.notified().await;
     }
 
-    /// Deletes finished events that exceed the limits, and returns how many.
-    pub(crate) async fn retain(&self, limits: Limits, sweeps: &mut Sweeps) -> Result<usize, StoreError> {
+    pub(in crate::store) async fn retain(&self, limits: Limits) -> Result<usize, StoreError> {
+        let mut sweeps = self.sweeps.lock().await;
         if self.room.take_discarded() {
             *sweeps = Sweeps::default();
         }
-        let Sweeps { age, size } = sweeps;
+        let Sweeps { age, size } = &mut *sweeps;
         age.begin(AGE_PAUSE);
         let mut forgotten = self.forget(age, limits.older_than, |_| true).await?;
         let needs_room = |room: &Room| room.used() > room.tight();

@@ -180,7 +180,7 @@ impl Salvage<'_> {
     /// Copies what is sound and not yet saved. A part that cannot be read is left out.
     fn copy(&mut self, from: &Connection) -> Result<(), StoreError> {
         if let Found::Uncounted | Found::Nothing = find(from)? {
-            return Err(StoreError::Sqlite("it has an older format, which has no checksums".to_owned()));
+            return Err(StoreError::Failed("it has an older format, which has no checksums".to_owned()));
         }
         let transaction = self.to.unchecked_transaction()?;
         self.events(from)?;

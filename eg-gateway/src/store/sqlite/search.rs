@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use super::columns::{Json, Name, Time, lossy, optional, remains};
 use super::dead_letters::attempts;
 use super::seal::{JSON, fits, sealed};
-use super::{Store, StoreError};
+use super::{SqliteStore, StoreError};
 use crate::decide::attributes;
+use crate::store::events::{EventQuery, PAGE};
 use crate::timestamp::Timestamp;
 
 /// How long the search for one page may take.
@@ -20,20 +21,6 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Number of events that are examined before the clock is read again.
 const EXAMINED: i64 = 2_000;
-
-/// The size from which on a page ends, in bytes of JSON: its last event may exceed it. So the memory for a page has a limit,
-/// however large the events are.
-pub(crate) const PAGE: usize = 4 * 1024 * 1024;
-
-/// Selects the events of a space to list, the newest first.
-#[derive(Debug, Clone)]
-pub(crate) struct EventQuery {
-    pub(crate) space: String,
-    pub(crate) filter: EventFilter,
-    /// Only events that were accepted before this one.
-    pub(crate) before: Option<i64>,
-    pub(crate) limit: u32,
-}
 
 /// The columns that [`accepted`] reads: first those that are sealed.
 const EVENTS: &str = concat!("SELECT ", sealed!(), ", e.seq FROM events e");
@@ -88,15 +75,16 @@ const DELIVERIES: &str = "
            discarded_at
     FROM deliveries WHERE event = :event ORDER BY seq";
 
-impl Store {
-    /// Lists events.
-    pub(crate) async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {
+impl SqliteStore {
+    pub(in crate::store) async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {
         self.readers.search(move |connection| list(connection, &query)).await
     }
 
-    /// Returns how many events led to the newest event with this id, or `None` if there is no such event. Reads its
-    /// beginning only, because clients name causes, however large they are.
-    pub(crate) async fn hops_of(&self, space: String, id: String) -> Result<Option<u32>, StoreError> {
+    pub(in crate::store) async fn hops_of(
+        &self,
+        space: String,
+        id: String,
+    ) -> Result<Option<u32>, StoreError> {
         self.readers
             .look_up(move |connection| {
                 // In one transaction, the event cannot be deleted in between.
@@ -112,8 +100,7 @@ impl Store {
             .await
     }
 
-    /// Returns the newest event with this id (and this source and type, if given), with its deliveries and attempts.
-    pub(crate) async fn event(
+    pub(in crate::store) async fn event(
         &self,
         space: String,
         id: String,
@@ -309,7 +296,7 @@ mod tests {
     #[tokio::test]
     async fn the_hops_of_an_event_are_read_from_its_beginning() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), Timestamp::from_millis(1_000)).unwrap();
+        let store = SqliteStore::open(dir.path(), Timestamp::from_millis(1_000)).unwrap();
         let json = format!(
             r#"{{"specversion":"1.0","id":"a","source":"/s","type":"e","hops":3,"data":"{}"}}"#,
             "x".repeat(1_000_000)
@@ -331,7 +318,7 @@ mod tests {
     #[tokio::test]
     async fn a_search_in_a_time_reads_the_events_of_that_time() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), Timestamp::from_millis(1_000)).unwrap();
+        let store = SqliteStore::open(dir.path(), Timestamp::from_millis(1_000)).unwrap();
         let at = |second: i64| Timestamp::from_millis(second * 1_000).date_time();
         store.write(|connection| insert(connection, "value * 1000")).await.unwrap();
         for (from, to, expected) in [
@@ -374,7 +361,7 @@ mod tests {
     #[tokio::test]
     async fn a_page_of_large_events_ends_early() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), Timestamp::from_millis(1_000)).unwrap();
+        let store = SqliteStore::open(dir.path(), Timestamp::from_millis(1_000)).unwrap();
         let large = |connection: &Connection| {
             let json = format!("\"{}\"", "x".repeat(PAGE / 2));
             for id in ["a", "b", "c"] {

@@ -3,23 +3,21 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::claims::{Claim, Standings, carry_out, due, pass, select};
-use super::notices::{Losses, Notices};
-use super::{Store, StoreError};
+use super::claims::{Standings, carry_out, due, pass, select};
+use super::{SqliteStore, StoreError};
 use crate::decide::gate::Gatekeeper;
 use crate::decide::lanes::{Due, Lane};
 use crate::decide::suspects::Suspect;
+use crate::store::claims::Claim;
+use crate::store::notices::{Losses, Notices};
 use crate::timestamp::Timestamp;
 
-impl Store {
-    /// Returns the pending deliveries whose last attempts were interrupted because the gateway ended unexpectedly.
-    pub(crate) async fn suspects(&self) -> Result<Vec<Suspect>, StoreError> {
+impl SqliteStore {
+    pub(in crate::store) async fn suspects(&self) -> Result<Vec<Suspect>, StoreError> {
         self.writer.run(suspects).await
     }
 
-    /// Begins the next attempt of suspects that `gate` lets through. Each has a claim of its own, which is empty if the
-    /// delivery ended meanwhile.
-    pub(crate) async fn claim_suspects(
+    pub(in crate::store) async fn claim_suspects(
         &self,
         suspects: Vec<Suspect>,
         now: Timestamp,
@@ -37,8 +35,7 @@ impl Store {
         Ok((claims, losses))
     }
 
-    /// Makes the deliveries that are in flight pending, because the gateway stops before their functions have answered.
-    pub(crate) async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
+    pub(in crate::store) async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
         let release = move |connection: &Connection| {
             interrupt(connection, "the gateway stopped before the function answered")?;
             connection.execute(

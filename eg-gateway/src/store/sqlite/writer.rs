@@ -49,7 +49,7 @@ impl Writer {
         place: Arc<Place>,
         health: Arc<Health>,
     ) -> Result<(), StoreError> {
-        let failed = |error| StoreError::Sqlite(format!("cannot start a thread of the store: {error}"));
+        let failed = |error| StoreError::Failed(format!("cannot start a thread of the store: {error}"));
         mark.sync_in_background().map_err(failed)?;
         let path = connection.path().map(PathBuf::from).unwrap_or_default();
         let checkpoints = Checkpoints::start(&mut connection, &path)?;
@@ -237,7 +237,7 @@ mod tests {
         let (first, second, third) =
             tokio::join!(writer.run(insert(1)), writer.run(twice), writer.run(insert(3)));
         assert!(first.is_ok());
-        assert!(matches!(second, Err(StoreError::Sqlite(_))));
+        assert!(matches!(second, Err(StoreError::Failed(_))));
         assert!(third.is_ok());
         assert_eq!(numbers(&writer).await, [1, 3]);
     }

@@ -1,61 +1,17 @@
 //! Keeps the jobs: long work whose progress is stored in the transactions that do it, so that a crash repeats and omits
 //! nothing. The modules of the work have the slices; `crate::jobs` runs them.
 
-mod signals;
-
-use std::sync::Arc;
-use std::time::Duration;
-
-use eg_sdk::history::{Job, JobKind, JobPage, JobState, Loss, ReplayRequest};
+use eg_sdk::history::{Job, JobKind, JobPage, JobState, Loss};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
-pub(crate) use self::signals::JobSignals;
 use super::columns::{Name, Time, optional};
-use super::{Store, StoreError};
+use super::{SqliteStore, StoreError};
+use crate::store::jobs::{RunningJob, Work};
 use crate::timestamp::Timestamp;
 
 /// The number of ended jobs that are kept.
 const KEPT: i64 = 1_000;
-
-/// What a job does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Work {
-    /// Delivers the events that `request` selects again, marked with the name of the replay.
-    Replay { name: String, request: ReplayRequest },
-    /// Redrives what was given up in this way.
-    Redrive { loss: Loss },
-    /// Discards what was given up in this way.
-    Discard { loss: Loss },
-    /// Gives up the deliveries that waited when their subscription was deleted or disabled.
-    GiveUp { subscription_id: String, reason: String },
-}
-
-impl Work {
-    fn kind(&self) -> JobKind {
-        match self {
-            Self::Replay { .. } => JobKind::Replay,
-            Self::Redrive { .. } => JobKind::Redrive,
-            Self::Discard { .. } => JobKind::Discard,
-            Self::GiveUp { .. } => JobKind::GiveUp,
-        }
-    }
-}
-
-/// A job that runs.
-#[derive(Debug, Clone)]
-pub(crate) struct RunningJob {
-    pub(crate) id: i64,
-    pub(crate) space: String,
-    pub(crate) work: Work,
-    /// The number up to which the work is done.
-    pub(super) cursor: i64,
-    /// The last number that the job covers.
-    pub(super) last: i64,
-}
 
 /// What a slice of a job has done. The counts are added to those of the job.
 #[derive(Debug, Default)]
@@ -86,18 +42,8 @@ const ADVANCE: &str = "
                     state = iif(?6, 'done', state), ended_at = iif(?6, ?7, ended_at)
     WHERE seq = ?1";
 
-impl Store {
-    /// Returns the signals between the runner of the jobs and the others.
-    pub(crate) fn job_signals(&self) -> &JobSignals {
-        &self.jobs
-    }
-
-    /// Creates a job for what there is to do now. Returns its number.
-    ///
-    /// # Errors
-    /// [`StoreError::Full`] if the work needs room in a store that is full, and [`StoreError::ShareUsed`] if it creates
-    /// deliveries in a space that holds its share of a nearly full store.
-    pub(crate) async fn begin_job(
+impl SqliteStore {
+    pub(in crate::store) async fn begin_job(
         &self,
         space: String,
         work: Work,
@@ -109,13 +55,10 @@ impl Store {
         if matches!(work, Work::Replay { .. }) {
             self.room.reserve(0, || vec![(&space, 0)])?;
         }
-        let job = self.writer.run(move |connection| begin(connection, &space, &work, now)).await?;
-        self.jobs.begin();
-        Ok(job)
+        self.writer.run(move |connection| begin(connection, &space, &work, now)).await
     }
 
-    /// Returns all jobs that run.
-    pub(crate) async fn running_jobs(&self) -> Result<Vec<RunningJob>, StoreError> {
+    pub(in crate::store) async fn running_jobs(&self) -> Result<Vec<RunningJob>, StoreError> {
         self.readers
             .look_up(|connection| {
                 let mut statement = connection.prepare_cached(
@@ -136,21 +79,19 @@ impl Store {
             .await
     }
 
-    /// Lists jobs, the newest first.
-    pub(crate) async fn jobs(
+    pub(in crate::store) async fn jobs(
         &self,
         space: String,
         before: Option<i64>,
         limit: u32,
     ) -> Result<JobPage, StoreError> {
-        let signals = Arc::clone(&self.jobs);
         self.readers
             .look_up(move |connection| {
                 let mut statement = connection.prepare_cached(&format!(
                     "{JOBS} WHERE space = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3"
                 ))?;
                 let before = before.unwrap_or(i64::MAX);
-                let jobs = statement.query_map(params![space, before, limit], |row| job(row, &signals))?;
+                let jobs = statement.query_map(params![space, before, limit], job)?;
                 let jobs = jobs.collect::<rusqlite::Result<Vec<_>>>()?;
                 let full = u32::try_from(jobs.len()).is_ok_and(|found| found == limit);
                 let next = jobs.last().filter(|_| full).map(|last| last.job_id);
@@ -159,42 +100,17 @@ impl Store {
             .await
     }
 
-    /// Reads one job.
-    pub(crate) async fn job(&self, space: String, id: i64) -> Result<Option<Job>, StoreError> {
-        let signals = Arc::clone(&self.jobs);
+    pub(in crate::store) async fn job(&self, space: String, id: i64) -> Result<Option<Job>, StoreError> {
         self.readers
             .look_up(move |connection| {
                 let mut statement =
                     connection.prepare_cached(&format!("{JOBS} WHERE seq = ?1 AND space = ?2"))?;
-                statement.query_row(params![id, space], |row| job(row, &signals)).optional()
+                statement.query_row(params![id, space], job).optional()
             })
             .await
     }
 
-    /// Reads a job as soon as it has ended, or cannot continue, or after `patience`.
-    pub(crate) async fn job_within(
-        &self,
-        space: String,
-        id: i64,
-        patience: Duration,
-    ) -> Result<Option<Job>, StoreError> {
-        let until = Instant::now() + patience;
-        loop {
-            let progressed = self.jobs.progressed();
-            tokio::pin!(progressed);
-            // From now on, no progress is missed.
-            progressed.as_mut().enable();
-            let found = self.job(space.clone(), id).await?;
-            let waits = |job: &Job| job.state == JobState::Running && job.waits_for.is_none();
-            if !found.as_ref().is_some_and(waits) || tokio::time::timeout_at(until, progressed).await.is_err()
-            {
-                return Ok(found);
-            }
-        }
-    }
-
-    /// Cancels a job that runs, or resumes one that was cancelled. Other jobs stay as they are.
-    pub(crate) async fn set_job_running(
+    pub(in crate::store) async fn set_job_running(
         &self,
         space: String,
         id: i64,
@@ -218,9 +134,6 @@ impl Store {
             // What it has discarded makes room.
             self.room.discarded();
         }
-        self.jobs.keep_problems_of(|job| job != id);
-        self.jobs.begin();
-        self.jobs.progress();
         Ok(())
     }
 
@@ -252,9 +165,7 @@ impl Store {
             ])?;
             Ok(Some(result))
         };
-        let done = self.writer.run(run).await?;
-        self.jobs.progress();
-        Ok(done)
+        self.writer.run(run).await
     }
 }
 
@@ -359,7 +270,7 @@ fn work(row: &Row<'_>) -> rusqlite::Result<Work> {
         .map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, e.into()))
 }
 
-fn job(row: &Row<'_>, signals: &JobSignals) -> rusqlite::Result<Job> {
+fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
     let job_id = row.get("seq")?;
     let state = row.get::<_, Name<JobState>>("state")?.0;
     let (start, cursor, last): (i64, i64, i64) = (row.get("start")?, row.get("cursor")?, row.get("last")?);
@@ -385,7 +296,7 @@ fn job(row: &Row<'_>, signals: &JobSignals) -> rusqlite::Result<Job> {
         events: count("events")?,
         deliveries: count("deliveries")?,
         skipped: count("skipped")?,
-        waits_for: signals.problem(job_id).filter(|_| state == JobState::Running),
+        waits_for: None,
         replay_id: None,
         replay: None,
         loss: None,

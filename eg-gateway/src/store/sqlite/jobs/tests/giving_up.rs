@@ -8,10 +8,10 @@ use super::*;
 async fn deliveries_of_a_deleted_subscription_are_given_up_even_if_it_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
-    store.change(vec![put()], NOW).await.unwrap();
+    apply(&store, put()).await;
     add(&store, MANY, DeliveryState::Pending).await;
-    store.change(vec![delete()], NOW).await.unwrap();
-    store.change(vec![put()], NOW).await.unwrap();
+    apply(&store, delete()).await;
+    apply(&store, put()).await;
     add(&store, 1, DeliveryState::Pending).await;
 
     let job = running(&store).await.unwrap();
@@ -24,7 +24,7 @@ async fn deliveries_of_a_deleted_subscription_are_given_up_even_if_it_comes_back
     assert!(lost.iter().all(|lost| lost.reason == SUBSCRIPTION_DELETED));
     finish(&store).await;
     assert_eq!(books(&store).await.dead, 1_200);
-    store.change(vec![delete()], NOW).await.unwrap();
+    apply(&store, delete()).await;
     assert!(running(&store).await.is_none(), "a job without work");
 }
 
@@ -34,9 +34,9 @@ async fn one_job_gives_up_the_deliveries_of_several_deletions() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
     for _ in 0..2 {
-        store.change(vec![put()], NOW).await.unwrap();
+        apply(&store, put()).await;
         add(&store, 700, DeliveryState::Pending).await;
-        store.change(vec![delete()], NOW).await.unwrap();
+        apply(&store, delete()).await;
     }
     assert_eq!(store.running_jobs().await.unwrap().len(), 1);
     assert_eq!(finish(&store).await.1, 1_400);
@@ -51,9 +51,9 @@ async fn deliveries_are_given_up_for_the_reason_that_they_waited_under() {
     disabled.disabled = Some("it is gone".to_owned());
     let disable = Change::Put(Resource::Subscription(Arc::new(disabled)));
     for (waiting, change) in [(3, disable), (2, delete())] {
-        store.change(vec![put()], NOW).await.unwrap();
+        apply(&store, put()).await;
         add(&store, waiting, DeliveryState::Pending).await;
-        store.change(vec![change], NOW).await.unwrap();
+        apply(&store, change).await;
     }
     assert_eq!(store.running_jobs().await.unwrap().len(), 2);
     assert_eq!(finish(&store).await.1, 5);
@@ -70,12 +70,12 @@ async fn deliveries_are_given_up_for_the_reason_that_they_waited_under() {
 async fn redriven_deliveries_are_not_given_up_again() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
-    store.change(vec![put()], NOW).await.unwrap();
+    apply(&store, put()).await;
     add(&store, 1, DeliveryState::Dead).await;
     add(&store, MANY, DeliveryState::Pending).await;
-    store.change(vec![delete()], NOW).await.unwrap();
+    apply(&store, delete()).await;
     let giving_up = running(&store).await.unwrap();
-    store.change(vec![put()], NOW).await.unwrap();
+    apply(&store, put()).await;
 
     let redrive = |delivery| store.redrive("default".to_owned(), delivery, None, NOW);
     assert!(matches!(redrive(1).await.unwrap(), Redrive::GivingUp(job) if job == giving_up.id));
@@ -97,9 +97,9 @@ async fn redriven_deliveries_are_not_given_up_again() {
 async fn the_progress_of_giving_up_is_shown() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
-    store.change(vec![put()], NOW).await.unwrap();
+    apply(&store, put()).await;
     add(&store, MANY, DeliveryState::Pending).await;
-    store.change(vec![delete()], NOW).await.unwrap();
+    apply(&store, delete()).await;
     let job = running(&store).await.unwrap();
     assert_eq!(state_of(&store, job.id).await, (JobState::Running, 0, 0));
     let first = slice(&store, &job).await.unwrap();

@@ -14,8 +14,7 @@ use tempfile::TempDir;
 
 use super::super::events::insert_example;
 use super::super::ration::ROWS;
-use super::super::{Claimed, DeadLetterQuery, Losses, Notices, Redrive, Store, StoreError};
-use super::{RunningJob, Work};
+use super::super::{SqliteStore, StoreError};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::decide::arrival::Terms;
@@ -27,7 +26,11 @@ use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::{Due, Lane, Wanted};
 use crate::decide::refusal::Kind;
 use crate::decide::routes::Routing;
-
+use crate::store::Store;
+use crate::store::claims::Claimed;
+use crate::store::dead_letters::{DeadLetterQuery, Redrive};
+use crate::store::jobs::{RunningJob, Work};
+use crate::store::notices::{Losses, Notices};
 use crate::timestamp::Timestamp;
 use eg_grammar::DeliveryPolicy;
 
@@ -51,12 +54,17 @@ fn delete() -> Change {
     Change::Delete { kind: Kind::Subscription, space: "default".to_owned(), id: "s".to_owned() }
 }
 
-fn open(dir: &TempDir) -> Store {
-    Store::open(dir.path(), NOW).unwrap()
+fn open(dir: &TempDir) -> SqliteStore {
+    SqliteStore::open(dir.path(), NOW).unwrap()
+}
+
+async fn apply(store: &SqliteStore, change: Change) {
+    let from = store.load_catalog().await.unwrap().version;
+    store.change(from, vec![change], NOW).await.unwrap();
 }
 
 /// Adds events with one delivery each, in this state.
-async fn add(store: &Store, deliveries: i64, state: DeliveryState) {
+async fn add(store: &SqliteStore, deliveries: i64, state: DeliveryState) {
     let fill = move |c: &Connection| {
         for _ in 0..deliveries {
             let event = insert_example(c, "default", "a", Timestamp::from_millis(1000))?;
@@ -76,27 +84,27 @@ async fn add(store: &Store, deliveries: i64, state: DeliveryState) {
 }
 
 /// The books, which balance at every moment.
-async fn books(store: &Store) -> Tally {
+async fn books(store: &SqliteStore) -> Tally {
     let books = store.tallies().await.unwrap().remove("default").unwrap_or_default();
     assert!(books.is_balanced(), "{books:?}");
     books
 }
 
-async fn begin(store: &Store, work: Work) -> i64 {
+async fn begin(store: &SqliteStore, work: Work) -> i64 {
     store.begin_job("default".to_owned(), work, NOW).await.unwrap()
 }
 
-async fn running(store: &Store) -> Option<RunningJob> {
+async fn running(store: &SqliteStore) -> Option<RunningJob> {
     store.running_jobs().await.unwrap().pop()
 }
 
-async fn state_of(store: &Store, job: i64) -> (JobState, usize, u8) {
+async fn state_of(store: &SqliteStore, job: i64) -> (JobState, usize, u8) {
     let job = store.job("default".to_owned(), job).await.unwrap().unwrap();
     (job.state, job.deliveries, job.percent)
 }
 
 /// Runs slices of the only job until it is done. Returns how many, and the deliveries that they changed.
-async fn finish(store: &Store) -> (usize, usize) {
+async fn finish(store: &SqliteStore) -> (usize, usize) {
     let (mut slices, mut deliveries) = (0, 0);
     while let Some(job) = running(store).await {
         deliveries += slice(store, &job).await.unwrap();
@@ -107,7 +115,7 @@ async fn finish(store: &Store) -> (usize, usize) {
 }
 
 /// Runs one slice. Returns the number of deliveries that it changed, or `None` if the job does not run any more.
-async fn slice(store: &Store, job: &RunningJob) -> Option<usize> {
+async fn slice(store: &SqliteStore, job: &RunningJob) -> Option<usize> {
     match job.work.clone() {
         Work::Redrive { loss } => {
             let redriven = store.redrive_slice(job, loss, NOW).await.unwrap();
@@ -129,15 +137,15 @@ async fn slice(store: &Store, job: &RunningJob) -> Option<usize> {
     }
 }
 
-async fn notices(store: &Store) -> Notices {
+async fn notices(store: &SqliteStore) -> Notices {
     let configuration =
-        Configuration::load(store.clone(), Clock::system(), Routing::default()).await.unwrap();
+        Configuration::load(store.clone().into(), Clock::system(), Routing::default()).await.unwrap();
     let terms = Terms { dedupe_window: std::time::Duration::ZERO, max_hops: 16 };
     Notices { snapshot: configuration.current(), terms, clock: Clock::system() }
 }
 
 /// Claims what is due.
-async fn claim(store: &Store) -> (Vec<Claimed>, Losses) {
+async fn claim(store: &SqliteStore) -> (Vec<Claimed>, Losses) {
     let Notices { snapshot, .. } = notices(store).await;
     let gate = Gatekeeper::new(
         snapshot,
@@ -165,7 +173,7 @@ async fn an_interrupted_job_continues_where_it_was() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         let store = open(&dir);
-        store.change(vec![put()], NOW).await.unwrap();
+        apply(&store, put()).await;
         add(&store, MANY, from).await;
         let id = begin(&store, work.clone()).await;
         // What comes later is not part of the job.
@@ -198,7 +206,7 @@ async fn an_interrupted_job_continues_where_it_was() {
 async fn a_delivery_is_either_discarded_or_redriven() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
-    store.change(vec![put()], NOW).await.unwrap();
+    apply(&store, put()).await;
     add(&store, MANY, DeliveryState::Dead).await;
     let jobs = [
         begin(&store, Work::Redrive { loss: Loss::Dead }).await,
@@ -265,6 +273,7 @@ async fn a_cancelled_job_waits_for_nothing() {
     let store = open(&dir);
     add(&store, MANY, DeliveryState::Dead).await;
     let id = begin(&store, Work::Discard { loss: Loss::Dead }).await;
+    let store = Store::from(store);
     let waits_for = || async { store.job("default".to_owned(), id).await.unwrap().unwrap().waits_for };
     store.job_signals().set_problem(id, Some("the disk is full".to_owned()));
     assert!(waits_for().await.is_some());

@@ -45,7 +45,7 @@ impl JobSignals {
     }
 
     /// Wakes the runner.
-    pub(in crate::store::sqlite) fn begin(&self) {
+    pub(in crate::store) fn begin(&self) {
         self.begun.notify_one();
     }
 

@@ -1,0 +1,54 @@
+//! The operations that show how a store is: whether it can be written, what waits in it, and its accounts.
+
+use std::collections::BTreeMap;
+
+use eg_sdk::history::Tally;
+
+use super::{Store, StoreError};
+use crate::timestamp::Timestamp;
+
+/// What the metrics show about a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoreState {
+    /// Whether the last write succeeded and the files of the store are at their place.
+    pub(crate) writable: bool,
+    /// How often a damaged event was found since the store was opened.
+    pub(crate) damaged: u64,
+}
+
+/// Numbers about deliveries at one moment.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    /// Pending or in flight.
+    pub(crate) deliveries: i64,
+    /// The time from which the age of the oldest pending delivery is counted.
+    pub(crate) oldest: Option<Timestamp>,
+    /// Dead letters by space, except discarded ones.
+    pub(crate) dead: Vec<(String, i64)>,
+}
+
+impl Store {
+    /// Checks that the store can be written: it is at its place, and the last write succeeded. If that one failed, another
+    /// one is tried.
+    ///
+    /// # Errors
+    /// Returns the reason why events cannot be stored.
+    pub(crate) async fn check_writable(&self) -> Result<(), StoreError> {
+        backend!(self.check_writable().await)
+    }
+
+    /// Returns what the metrics show about the store.
+    pub(crate) fn state(&self) -> StoreState {
+        backend!(self.state())
+    }
+
+    /// Counts the waiting deliveries and the dead letters.
+    pub(crate) async fn backlog(&self) -> Result<Backlog, StoreError> {
+        backend!(self.backlog().await)
+    }
+
+    /// Returns the accounts of each space, all of the same moment: how many accepted deliveries are in which state.
+    pub(crate) async fn tallies(&self) -> Result<BTreeMap<String, Tally>, StoreError> {
+        backend!(self.tallies().await)
+    }
+}
