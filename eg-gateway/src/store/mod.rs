@@ -48,6 +48,8 @@ macro_rules! backend {
 
 pub(crate) mod claims;
 mod configuration;
+#[cfg(test)]
+mod conformance;
 mod dead_letters;
 mod error;
 mod events;
