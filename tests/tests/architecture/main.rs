@@ -26,6 +26,9 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("eg-ui", &[]),
 ];
 
+/// The backends of the gateway's store, and the crates that only they may name.
+const BACKENDS: [(&str, &[&str]); 1] = [("sqlite", &["rusqlite"])];
+
 /// The maximum number of siblings that may need each other in a circle; see `knots`.
 const LARGEST_KNOT: usize = 3;
 
@@ -122,4 +125,31 @@ fn modules_are_not_knotted() {
         }
     }
     assert!(too_large.is_empty(), "modules need each other in a circle {}", too_large.join("\n"));
+}
+
+/// The rest of the gateway works with each backend only as long as it knows none of them.
+#[test]
+fn only_the_seam_of_the_store_names_its_backends() {
+    let metadata = metadata();
+    let gateway = metadata.packages.iter().find(|package| package.name == "eg-gateway").expect("a part");
+    let library = gateway.targets.iter().find(|target| target.is_lib()).expect("the gateway is a library");
+    let modules =
+        modules::of_crate(library.src_path.as_std_path(), &|file: &Path| fs::read_to_string(file).ok());
+    for (backend, crates) in BACKENDS {
+        let names_backend = |path: &&Vec<String>| path.iter().any(|name| name == backend);
+        let names_crate = |path: &&Vec<String>| crates.iter().any(|name| path[0] == *name);
+        let (mut named, mut strangers) = (BTreeSet::new(), BTreeSet::new());
+        for module in &modules {
+            let is_inside = module.file.starts_with(&["store".to_owned(), backend.to_owned()]);
+            let may_name = is_inside || module.file == ["store"];
+            let paths = || module.named.iter();
+            let found = paths().filter(names_backend).map(|path| (path, may_name));
+            for (path, allowed) in found.chain(paths().filter(names_crate).map(|path| (path, is_inside))) {
+                let names = if allowed { &mut named } else { &mut strangers };
+                names.insert(format!("{} names {}", module.file.join("::"), path.join("::")));
+            }
+        }
+        assert!(!named.is_empty(), "the gateway has no backend `{backend}`");
+        assert!(strangers.is_empty(), "only `store` may know `{backend}`: {strangers:#?}");
+    }
 }
