@@ -5,8 +5,8 @@ use std::time::Duration;
 
 pub use eg_sdk::history::{Activity, DeliveryOutcome};
 
-/// The target of the log lines about failed synchronous calls. The live feed reports the same
-/// ([`Activity::Answered`]), so a program that shows the feed can leave these lines out.
+/// The target of the log lines about failed synchronous calls, and about events with the id of another one. The live feed
+/// reports the same ([`Activity::Answered`], [`Activity::Duplicate`]), so a program that shows the feed can leave these lines out.
 pub const LOG_OF_CALLS: &str = "eg_gateway::calls";
 
 /// Returns the activity for a delivery that ended without another attempt.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eg_sdk::history::Loss;
 
-use crate::activity::{Activity, DeliveryOutcome, unattempted};
+use crate::activity::{Activity, DeliveryOutcome, LOG_OF_CALLS, unattempted};
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::configuration::Configuration;
@@ -131,6 +131,7 @@ impl Reception {
         let (source, id) = (event.source(), event.id());
         if conflict {
             tracing::warn!(
+                target: LOG_OF_CALLS,
                 source,
                 id,
                 "ignored an event with the source and id of another one, and another payload"

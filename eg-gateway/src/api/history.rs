@@ -21,7 +21,7 @@ use crate::store::EventQuery;
 const SOURCE: Parameter = text("source", "The `source` of the event.");
 const TYPE: Parameter = text("type", "The `type` of the event.");
 
-const FILTERS: [Parameter; 11] = [
+const FILTERS: [Parameter; 12] = [
     text("id", "Lists only events with this `id`."),
     text("type", "Lists only events of this type."),
     SOURCE,
@@ -35,6 +35,11 @@ const FILTERS: [Parameter; 11] = [
         shape: DeliveryState::SHAPE,
     },
     text("function", "Lists only events with a delivery to the function with this id."),
+    Parameter {
+        name: "system",
+        doc: "`false` leaves out the gateway's own events, such as `eventgateway.event.received`.",
+        shape: bool::SHAPE,
+    },
     LIMIT,
     BEFORE,
 ];
@@ -76,6 +81,7 @@ async fn list(
         text: query.text("text"),
         state: state(&query)?,
         function: query.text("function"),
+        without_system: query.flag("system")? == Some(false),
     };
     let before = query.cursor("before", "the `next` of an earlier page")?;
     let limit = query.limit()?;

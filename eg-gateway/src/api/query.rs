@@ -72,6 +72,12 @@ impl Query {
         self.text(name).map(number).transpose()
     }
 
+    /// Returns the yes or no in `name`.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        let read = |value: String| value.parse().map_err(|_| ApiError::bad_query(name, "true or false"));
+        self.text(name).map(read).transpose()
+    }
+
     /// Returns the time in `name`.
     pub(super) fn time(&self, name: &str) -> Result<Option<OffsetDateTime>, ApiError> {
         let read = |value: String| {

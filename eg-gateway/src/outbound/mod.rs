@@ -57,6 +57,15 @@ pub(crate) struct Connector {
 /// The reason why there is no response.
 pub(crate) type SendError = Box<dyn Error + Send + Sync>;
 
+/// No connection to the host of a function, or of the local Lambda.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot connect to {host}")]
+struct NotConnected {
+    /// The host, with its port if the URL has one.
+    host: String,
+    source: SendError,
+}
+
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Transfers the bytes of an open connection while it is polled.
@@ -225,7 +234,10 @@ impl Pool {
     }
 
     async fn open(&self) -> Result<Connection, SendError> {
-        let stream = self.connector.connect(&self.origin).await?;
+        let stream = self.connector.connect(&self.origin).await.map_err(|source| {
+            let port = self.origin.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+            NotConnected { host: format!("{}{port}", self.origin.host().unwrap_or_default()), source }
+        })?;
         let (sender, driver) = http1::Builder::new().max_buf_size(READ_AHEAD).handshake(stream).await?;
         Ok(Connection { sender, driver: Some(Box::pin(driver)) })
     }

@@ -61,6 +61,17 @@ async fn a_connection_that_was_closed_while_idle_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_failure_to_connect_names_the_host() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let pool = pool(&listener, "localhost", PrivateTargets::all());
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = pool.send(post(), 2, Reading::Excerpt).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot connect to localhost:{port}"));
+    assert!(error.source().is_some());
+}
+
+#[tokio::test]
 async fn a_response_that_is_too_large_is_not_read() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let pool = pool(&listener, "127.0.0.1", PrivateTargets::all());

@@ -117,6 +117,31 @@ async fn an_event_tells_what_became_of_it() {
     assert_eq!(gateway.api.config(Method::GET, "default/events/1?source=/else", "").await.0, 404);
 }
 
+#[tokio::test]
+async fn system_events_are_left_out_on_request() {
+    let functions = failing().await;
+    let gateway = TestGateway::start().await;
+    gateway.api.event_type("eventgateway.event.received").await;
+    gateway.api.http_function("hears", &functions.url("/hears")).await;
+    gateway.api.subscribe("eventgateway.event.received", "hears").await;
+    emit(&gateway.api, order("1", "orders/1", 5)).await;
+    wait_for_books(&gateway.api, &[("delivered", 1)]).await;
+    for (query, expected) in [
+        ("", &["e", "eventgateway.event.received"][..]),
+        ("?system=true", &["e", "eventgateway.event.received"]),
+        ("?system=false", &["e"]),
+        ("?system=false&type=eventgateway.event.received", &[]),
+    ] {
+        let page = get(&gateway.api, &format!("default/events{query}")).await;
+        let found: Vec<_> =
+            page["events"].as_array().unwrap().iter().map(|event| event["eventType"].clone()).collect();
+        assert_eq!(found, expected, "{query}");
+    }
+    let (status, refused) = gateway.api.config(Method::GET, "default/events?system=no", "").await;
+    assert_eq!(status, 400);
+    assert!(refused.contains("true or false"), "{refused}");
+}
+
 /// Two events with the same id were one in the history.
 #[tokio::test]
 async fn events_with_the_same_id_are_told_apart() {

@@ -14,6 +14,8 @@ pub struct Receipt {
     /// Whether the gateway had accepted an event with this `source` and `id` before, and did not store this one. It
     /// checks the events of its dedupe window. Always `false` for gateways that do not report it, and for EventBridge.
     pub duplicate: bool,
+    /// Whether that event has another payload: then two events have one id, and the gateway has ignored the second one.
+    pub conflict: bool,
 }
 
 /// The answer of a synchronous subscriber.

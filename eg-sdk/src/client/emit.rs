@@ -187,6 +187,7 @@ impl EventGateway {
             return Err(reply.refusal(&action_of(&event), &self.events_url("/")));
         }
         receipt.duplicate = reply.has_duplicates;
+        receipt.conflict = reply.has_conflicts;
         Ok(receipt)
     }
 
@@ -241,7 +242,7 @@ fn follow(event: CloudEvent<Data>, cause: &EventIdentity) -> Result<CloudEvent<D
 }
 
 fn receipt(event: &CloudEvent<Data>) -> Receipt {
-    Receipt { id: event.id().to_owned(), duplicate: false }
+    Receipt { id: event.id().to_owned(), duplicate: false, conflict: false }
 }
 
 pub(super) fn action_of(event: &CloudEvent<Data>) -> String {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use eg_grammar::extension::{TRACEPARENT, TRACESTATE};
-use eg_grammar::header::DUPLICATES;
+use eg_grammar::header::{CONFLICTS, DUPLICATES};
 #[cfg(feature = "history")]
 use futures_util::StreamExt as _;
 use http::response::Parts;
@@ -44,6 +44,8 @@ pub(super) struct Reply {
     pub(super) body: Bytes,
     /// Whether an emitted event had been accepted before.
     pub(super) has_duplicates: bool,
+    /// Whether events with other payloads had them.
+    pub(super) has_conflicts: bool,
 }
 
 impl Reply {
@@ -190,8 +192,9 @@ impl Http {
             return Err(refused(&parts, &body, action, url));
         }
         let content_type = text(&parts.headers, "content-type").map(str::to_owned);
-        let has_duplicates = parts.headers.contains_key(DUPLICATES);
-        Ok(Reply { status: parts.status, content_type, body, has_duplicates })
+        let has = |name| parts.headers.contains_key(name);
+        let (has_duplicates, has_conflicts) = (has(DUPLICATES), has(CONFLICTS));
+        Ok(Reply { status: parts.status, content_type, body, has_duplicates, has_conflicts })
     }
 }
 

@@ -142,9 +142,21 @@ pub struct EventFilter {
     pub state: Option<DeliveryState>,
     /// Events with a delivery to the function with this id, whatever its state.
     pub function: Option<String>,
+    /// Whether the gateway's own events are left out, such as `eventgateway.event.received`.
+    pub without_system: bool,
 }
 
 impl EventFilter {
+    /// Leaves out the gateway's own events, unless the filter asks for an id, a type, a source, or what happened to
+    /// deliveries: then it lists whatever matches.
+    #[must_use]
+    pub fn for_reading(mut self) -> Self {
+        let Self { id, ty, source, state, function, .. } = &self;
+        let is_open = id.is_none() && ty.is_none() && source.is_none();
+        self.without_system = is_open && state.is_none() && function.is_none();
+        self
+    }
+
     /// Returns whether the filter matches all events.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -165,6 +177,7 @@ impl EventFilter {
             ("to", self.to.as_ref().map(time)),
             ("state", self.state.map(|state| Cow::Borrowed(state.as_str()))),
             ("function", self.function.as_deref().map(Cow::Borrowed)),
+            ("system", self.without_system.then_some(Cow::Borrowed("false"))),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))

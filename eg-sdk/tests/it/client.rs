@@ -135,13 +135,21 @@ async fn only_2xx_accepts_an_event() {
 
 #[tokio::test]
 async fn a_receipt_says_whether_the_event_was_accepted_before() {
-    let accepted_before = (axum::http::StatusCode::ACCEPTED, [("eg-duplicates", "1")]).into_response();
-    let server = Server::answers([accepted_before]).await;
+    let accepted = |headers: &'static [(&str, &str)]| {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        (axum::http::StatusCode::ACCEPTED, axum::http::HeaderMap::from_iter(headers)).into_response()
+    };
+    let server = Server::answers([
+        accepted(&[("eg-duplicates", "1")]),
+        accepted(&[("eg-duplicates", "1"), ("eg-conflicts", "1")]),
+        accepted(&[]),
+    ])
+    .await;
     let gateway = once(&server.url);
     let event = || CloudEvent::new("/s", UserCreated { id: 1 }).with_id("7");
-    for duplicate in [true, false] {
+    for expected in [(true, false), (true, true), (false, false)] {
         let receipt = gateway.emit(event()).await.unwrap();
-        assert_eq!((receipt.id.as_str(), receipt.duplicate), ("7", duplicate));
+        assert_eq!((receipt.id.as_str(), (receipt.duplicate, receipt.conflict)), ("7", expected));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use eg_grammar::{LEGACY_FUNCTION_ERROR, SYSTEM_PREFIX};
 use eg_sdk::history::{
     AcceptedEvent, Delivery, DeliveryCounts, DeliveryState, EventDetail, EventFilter, EventPage,
 };
@@ -36,6 +37,7 @@ const LIST: &str = "
     AND (:source IS NULL OR source = :source) AND (:subject IS NULL OR subject = :subject)
     AND (:from IS NULL OR accepted_at >= :from) AND (:to IS NULL OR accepted_at < :to)
     AND (:text IS NULL OR instr(event, :text) > 0)
+    AND NOT (:without_system AND (substr(type, 1, length(:system)) = :system OR type = :legacy_system))
     AND (:state IS NULL AND :function IS NULL OR EXISTS (
         SELECT 1 FROM deliveries d INDEXED BY deliveries_event
         WHERE d.event = e.seq AND (:state IS NULL OR d.state = :state) AND (:function IS NULL OR d.function_id = :function)))
@@ -217,7 +219,8 @@ fn part(
         ":before": before, ":floor": floor, ":space": space, ":id": filter.id, ":type": filter.ty, ":source": filter.source,
         ":subject": filter.subject, ":from": filter.from.map(Timestamp::from), ":to": filter.to.map(Timestamp::from),
         ":text": filter.text.as_ref().map(String::as_bytes), ":state": filter.state.map(DeliveryState::as_str),
-        ":function": filter.function, ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
+        ":function": filter.function, ":without_system": filter.without_system, ":system": SYSTEM_PREFIX,
+        ":legacy_system": LEGACY_FUNCTION_ERROR, ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
     };
     let mut statement = connection.prepare_cached(&format!("{EVENTS} {access} {LIST}"))?;
     let mut rows = statement.query(parameters)?;
