@@ -14,8 +14,10 @@ function follow(listing, feed) {
   const state = document.getElementById("state");
   const fresh = document.getElementById("new");
   let paused = false, waiting = false, loading = false;
+  // What is known of the connection, and what prevented the last load.
+  let connection = "connecting", trouble = null;
 
-  const say = (text) => { if (state) state.textContent = text; };
+  const report = () => { if (state) state.textContent = trouble ?? (paused ? "paused" : connection); };
   const isAway = () => bar !== null && window.scrollY > 200;
 
   async function load() {
@@ -26,23 +28,29 @@ function follow(listing, feed) {
       const url = new URL(location.href);
       url.searchParams.set("fragment", "1");
       const answer = await fetch(url, { credentials: "same-origin" });
+      trouble = answer.ok ? null : answer.status === 401 ? "logged out" : "the gateway does not answer";
       if (answer.ok) replace(await answer.text());
-      else if (answer.status === 401) say("logged out");
-    } catch { say("the gateway does not answer"); }
+    } catch { trouble = "the gateway does not answer"; }
+    report();
     loading = false;
     if (waiting) load();
   }
 
   function replace(text) {
-    // Somebody is filling in a form or has selected text in it.
-    if (listing.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) return;
-    const current = rows().findIndex((row) => row.contains(document.activeElement));
-    const opened = [...listing.querySelectorAll("details")].map((details) => details.open);
+    if (isInUse()) { setTimeout(changed, 1000); return; }
+    const current = listing.contains(document.activeElement) ? identity(document.activeElement) : null;
     listing.innerHTML = text;
-    listing.querySelectorAll("details").forEach((details, at) => { if (at in opened) details.open = opened[at]; });
     for (const block of listing.querySelectorAll("pre[data-copy]")) addCopy(block);
-    if (current >= 0) focusRow(current);
+    if (current) [...listing.querySelectorAll("a, button")].find((control) => identity(control) === current)?.focus();
     if (fresh) fresh.hidden = true;
+  }
+
+  /** Returns whether somebody is filling in a form in the list, or has selected text there. */
+  function isInUse() {
+    const active = document.activeElement;
+    const selection = document.getSelection();
+    return (listing.contains(active) && active.matches("input, textarea, select"))
+      || (!selection.isCollapsed && selection.containsNode(listing, true));
   }
 
   function changed() {
@@ -51,15 +59,28 @@ function follow(listing, feed) {
     load();
   }
 
-  const events = new EventSource(feed);
-  events.addEventListener("open", () => {
-    say(paused ? "paused" : "live");
-    // What has happened since the page was made.
-    changed();
-  });
-  events.addEventListener("error", () => say("reconnecting"));
-  events.addEventListener("changed", changed);
-  events.addEventListener("denied", () => { events.close(); say("live updates need the key for all spaces"); });
+  function connect() {
+    const events = new EventSource(feed);
+    events.addEventListener("open", () => {
+      connection = "live";
+      report();
+      // What has happened since the page was made.
+      changed();
+    });
+    events.addEventListener("error", () => {
+      connection = "reconnecting";
+      report();
+      // A browser reconnects unless the answer was a failure.
+      if (events.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
+    });
+    events.addEventListener("changed", changed);
+    events.addEventListener("denied", () => {
+      events.close();
+      connection = "live updates need the key for all spaces";
+      // If the session has ended, this says so.
+      load();
+    });
+  }
 
   if (bar) bar.hidden = false;
   fresh?.addEventListener("click", () => { window.scrollTo(0, 0); load(); });
@@ -67,9 +88,16 @@ function follow(listing, feed) {
     paused = !paused;
     pause.setAttribute("aria-pressed", String(paused));
     pause.textContent = paused ? "Resume" : "Pause";
-    say(paused ? "paused" : "live");
+    report();
     if (!paused) load();
   });
+  connect();
+}
+
+/** Returns what a link or button has in common with its successor in a newer list. */
+function identity(control) {
+  const fields = control.form ? new URLSearchParams(new FormData(control.form)) : "";
+  return `${control.href ?? control.form?.action ?? ""} ${fields} ${control.textContent}`;
 }
 
 function rows() {
@@ -81,6 +109,8 @@ function focusRow(at) {
 }
 
 function addCopy(block) {
+  // Browsers offer the clipboard to pages from this machine and to those with TLS only.
+  if (!navigator.clipboard) return;
   const text = block.textContent;
   const button = document.createElement("button");
   button.className = "plain copy";

@@ -44,7 +44,13 @@ impl From<Error> for Failure {
         match error.code() {
             Some(ErrorCode::KeyMissing) => Self::NoKey,
             Some(ErrorCode::KeyRefused) => Self::WrongKey,
-            _ => Self::Gateway(error),
+            _ => match error {
+                // Nothing was sent.
+                Error::Event { .. } | Error::Payload(_) => {
+                    Self::Mistake(format!("{}.", with_sources(&error)))
+                }
+                error => Self::Gateway(error),
+            },
         }
     }
 }
@@ -96,7 +102,10 @@ impl IntoResponse for Failure {
             ),
             Self::Gateway(error) => {
                 let (status, title) = match error.status() {
-                    None => (StatusCode::BAD_GATEWAY, "The gateway does not answer"),
+                    None if matches!(error, Error::Unreachable { .. }) => {
+                        (StatusCode::BAD_GATEWAY, "The gateway does not answer")
+                    }
+                    None => (StatusCode::BAD_GATEWAY, "The gateway's answer cannot be used"),
                     Some(404) => (StatusCode::NOT_FOUND, "The gateway refused the request"),
                     Some(500..) => (StatusCode::BAD_GATEWAY, "The gateway failed"),
                     Some(_) => (StatusCode::UNPROCESSABLE_ENTITY, "The gateway refused the request"),

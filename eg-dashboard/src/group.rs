@@ -12,7 +12,14 @@ pub(crate) struct Group<'a> {
     pub(crate) letters: Vec<&'a DeadLetter>,
 }
 
-impl Group<'_> {
+impl<'a> Group<'a> {
+    /// Returns the reason that all of them have, if it is the same and has one line.
+    pub(crate) fn reason(&self) -> Option<&'a str> {
+        let first = self.letters.first()?.reason.as_str();
+        let is_shared = !first.contains('\n') && self.letters.iter().all(|letter| letter.reason == first);
+        is_shared.then_some(first)
+    }
+
     /// Returns when the oldest of them was given up.
     pub(crate) fn oldest(&self) -> Option<OffsetDateTime> {
         self.letters.iter().map(|letter| letter.dead_at).min()
@@ -58,7 +65,30 @@ fn cause(reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_group_with_one_reason_shows_it() {
+        let letter = |reason: &str| -> DeadLetter {
+            let letter = json!({
+                "deadLetterId": 1, "subscriptionId": "s", "functionId": "f", "eventId": "1", "eventType": "t",
+                "source": "/s", "reason": reason, "acceptedAt": "2026-01-31T12:00:00Z",
+                "deadAt": "2026-01-31T12:00:01Z", "attempts": [], "event": {},
+            });
+            serde_json::from_str(&letter.to_string()).unwrap()
+        };
+        for (reasons, expected) in [
+            (["exit status 3"; 2], Some("exit status 3")),
+            (["exit status 3", "exit status 4"], None),
+            (["boom\nat line 7"; 2], None),
+        ] {
+            let letters = reasons.map(letter);
+            let groups = groups(&letters);
+            assert_eq!((groups.len(), groups[0].reason()), (1, expected), "{reasons:?}");
+        }
+    }
 
     #[test]
     fn reasons_that_differ_in_ids_have_one_cause() {

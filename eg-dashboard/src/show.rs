@@ -41,6 +41,11 @@ pub(crate) fn moment(at: OffsetDateTime) -> Markup {
     html! { time datetime=(iso(at)) title=(format!("{} {} UTC", at.date(), clock(at))) { (at.date()) " " (clock(at)) } }
 }
 
+/// Returns a time in UTC for a list: the time of day, and in front of it the day unless it is today.
+pub(crate) fn listed(at: OffsetDateTime, now: OffsetDateTime) -> Markup {
+    html! { @if at.date() != now.date() { span .day { (at.date()) } " " } (time_of_day(at)) }
+}
+
 /// Returns the time of day in UTC; the date is in its tooltip.
 pub(crate) fn time_of_day(at: OffsetDateTime) -> Markup {
     html! { time datetime=(iso(at)) title=(format!("{} {} UTC", at.date(), clock(at))) { (clock(at)) } }
@@ -140,6 +145,16 @@ mod tests {
         assert_eq!(json("{\r\n\"a\":\"\u{202e}\"}"), "{\n\"a\":\"\\u202e\"}");
         assert_eq!(short("order-1"), "order-1");
         assert_eq!(short("ääääääääääääääää"), "…ääääääää");
+    }
+
+    #[test]
+    fn lists_name_the_day_of_earlier_events() {
+        let at = OffsetDateTime::UNIX_EPOCH;
+        let text = |now| listed(at, now).into_string();
+        let today = text(at + time::Duration::hours(23));
+        assert!(!today.contains("class=\"day\"") && today.contains("00:00:00.000"), "{today}");
+        let earlier = text(at + time::Duration::hours(24));
+        assert!(earlier.starts_with("<span class=\"day\">1970-01-01</span> <time"), "{earlier}");
     }
 
     #[test]

@@ -105,6 +105,7 @@ pub(crate) async fn list(visitor: Visitor, query: Fields) -> Result<Response, Fa
 fn card(visitor: &Visitor, section: Section, group: &Group<'_>, now: OffsetDateTime) -> Markup {
     let space = visitor.gateway.space();
     let of_group = place::in_space(space, "/dead-letters/group");
+    let reason = group.reason();
     let which = place::query([
         ("state", section.loss.as_str()),
         ("before", &section.beginning()),
@@ -114,7 +115,7 @@ fn card(visitor: &Visitor, section: Section, group: &Group<'_>, now: OffsetDateT
     html! {
         article .card data-row {
             h2 { (show::text(group.function)) " " span .chip .dead { (show::grouped(group.letters.len() as u64)) } }
-            p .reason { (show::text(&group.cause)) }
+            p .reason { (show::clipped(reason.unwrap_or(&group.cause), 500)) }
             @if let Some(oldest) = group.oldest() { p .quiet { "the oldest was given up " (show::ago(oldest, now)) } }
             div .actions {
                 form method="post" action=(of_group) {
@@ -126,7 +127,7 @@ fn card(visitor: &Visitor, section: Section, group: &Group<'_>, now: OffsetDateT
             }
             details open[group.letters.len() == 1] {
                 summary { "Events" }
-                ul .letters { @for letter in group.letters.iter().take(LISTED) { (item(visitor, letter, now)) } }
+                ul .letters { @for letter in group.letters.iter().take(LISTED) { (item(visitor, letter, reason.is_none(), now)) } }
                 @if group.letters.len() > LISTED { p .quiet { "and " (show::grouped((group.letters.len() - LISTED) as u64)) " more" } }
             }
         }
@@ -154,7 +155,7 @@ pub(crate) fn ids_of(form: &Fields) -> Result<Vec<i64>, Failure> {
     ids.map(|id| id.parse().map_err(|_| Failure::BadForm)).collect()
 }
 
-fn item(visitor: &Visitor, letter: &DeadLetter, now: OffsetDateTime) -> Markup {
+fn item(visitor: &Visitor, letter: &DeadLetter, with_reason: bool, now: OffsetDateTime) -> Markup {
     let space = visitor.gateway.space();
     let DeadLetter { dead_letter_id: id, event_id, event_type, source, .. } = letter;
     html! {
@@ -162,7 +163,7 @@ fn item(visitor: &Visitor, letter: &DeadLetter, now: OffsetDateTime) -> Markup {
             div {
                 a href=(place::event(space, event_id, source, event_type, "")) { (show::text(event_type)) " " (show::short(event_id)) }
                 " " span .quiet { (show::ago(letter.dead_at, now)) ", " (show::count(letter.attempts.len(), "attempt")) }
-                pre .error { (show::clipped(&letter.reason, 500)) }
+                @if with_reason { pre .error { (show::clipped(&letter.reason, 500)) } }
             }
             div .actions {
                 form method="post" action=(place::in_space(space, &format!("/dead-letters/{id}/retry"))) { (token(visitor)) button .plain { "Retry" } }
@@ -179,17 +180,18 @@ pub(crate) async fn confirm(visitor: Visitor, query: Fields) -> Result<Response,
     let (function, cause) = (query.text("function"), query.text("cause"));
     let mut groups = groups(&found.dead_letters).into_iter();
     let group = groups.find(|group| group.function == function && group.cause == cause);
-    let letters = group.map(|group| group.letters).unwrap_or_default();
+    let reason = group.as_ref().and_then(Group::reason).unwrap_or(cause);
+    let letters = group.as_ref().map(|group| &group.letters[..]).unwrap_or_default();
     let space = visitor.gateway.space();
     let back = place::query([("state", section.loss.as_str()), ("before", &section.beginning())]);
     let body = html! {
         div .narrow {
             h1 { "Discard " (show::count(letters.len(), "dead letter")) "?" }
             p .lead { "Their events will not be delivered to " strong { (show::text(function)) } ". The history keeps the events and all attempts." }
-            p .reason { (show::text(cause)) }
+            p .reason { (show::clipped(reason, 500)) }
             div .actions {
                 form method="post" action=(place::in_space(space, "/dead-letters/group")) {
-                    (token(&visitor)) (fields(section, function, &letters))
+                    (token(&visitor)) (fields(section, function, letters))
                     input type="hidden" name="do" value="discard";
                     button .danger { "Discard" }
                 }

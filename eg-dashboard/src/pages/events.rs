@@ -8,6 +8,7 @@ use axum::response::Response;
 use eg_sdk::config::{EventType, Subscription, SubscriptionType};
 use eg_sdk::history::{AcceptedEvent, DeliveryCounts, DeliveryState, EventFilter, EventPage};
 use maud::{Markup, html};
+use time::OffsetDateTime;
 
 use super::notice;
 use crate::Dashboard;
@@ -22,6 +23,21 @@ const LENGTH: usize = 50;
 
 /// The maximum number of dots of one event.
 const DOTS: u32 = 6;
+
+/// The events that a page lists.
+struct Wanted {
+    filter: EventFilter,
+    /// Whether the visitor wants the gateway's own events, too.
+    with_system: bool,
+}
+
+impl Wanted {
+    /// Returns the filter by which the gateway selects them.
+    fn shown(&self) -> EventFilter {
+        let filter = self.filter.clone();
+        if self.with_system { filter } else { filter.for_reading() }
+    }
+}
 
 /// `GET …/events`. With `fragment`, only the list: the script fetches it when something has happened.
 pub(crate) async fn list(
@@ -42,9 +58,11 @@ pub(crate) async fn list(
         ..EventFilter::default()
     };
     let before = query.before()?;
-    let found = gateway.history().page(&filter, before, LENGTH).await?;
-    let is_new = found.events.is_empty() && filter.is_empty() && before.is_none();
-    let listed = listing(space, &filter, before, &found);
+    let is_unfiltered = filter.is_empty();
+    let wanted = Wanted { with_system: query.get("system").is_some(), filter };
+    let found = gateway.history().page(&wanted.shown(), before, LENGTH).await?;
+    let is_new = found.events.is_empty() && is_unfiltered && before.is_none();
+    let listed = listing(space, &wanted, before, &found);
     if query.get("fragment").is_some() && !is_new {
         return Ok(fragment(&listed));
     }
@@ -62,7 +80,7 @@ pub(crate) async fn list(
             div .live #live hidden[true] { button .plain #pause aria-pressed="false" { "Pause" } span #state role="status" {} }
         }
         (notice(&query))
-        (filters(&filter, &types, &functions))
+        (filters(&wanted, &types, &functions))
         button #new hidden { "New events" }
         section #listing aria-label="Accepted events" data-live=[live] {
             (listed)
@@ -80,7 +98,8 @@ fn names(types: &[EventType], subscriptions: &[Subscription]) -> (BTreeSet<Strin
     )
 }
 
-fn filters(filter: &EventFilter, types: &BTreeSet<String>, functions: &BTreeSet<String>) -> Markup {
+fn filters(wanted: &Wanted, types: &BTreeSet<String>, functions: &BTreeSet<String>) -> Markup {
+    let Wanted { filter, with_system } = wanted;
     let field = |name: &str, label: &str, value: Option<&str>, list: Option<&str>| {
         html! {
             label { span { (label) } input name=(name) value=(value.unwrap_or_default()) list=[list] autocomplete="off" spellcheck="false"; }
@@ -101,8 +120,12 @@ fn filters(filter: &EventFilter, types: &BTreeSet<String>, functions: &BTreeSet<
                     }
                 }
             }
+            label .check title="Such as eventgateway.event.received. They are also listed if you ask for a type, source, function or state." {
+                input type="checkbox" name="system" value="1" checked[*with_system];
+                span { "System events" }
+            }
             button { "Filter" }
-            @if !filter.is_empty() { a href="?" { "Clear" } }
+            @if *with_system || !filter.is_empty() { a href="?" { "Clear" } }
             datalist #types { @for ty in types { option value=(ty) {} } }
             datalist #functions { @for function in functions { option value=(function) {} } }
         }
@@ -110,26 +133,27 @@ fn filters(filter: &EventFilter, types: &BTreeSet<String>, functions: &BTreeSet<
 }
 
 /// Returns the list and the links to other pages.
-fn listing(space: &str, filter: &EventFilter, before: Option<i64>, found: &EventPage) -> Markup {
-    let older = found.next.map(|next| address(space, filter, Some(next)));
+fn listing(space: &str, wanted: &Wanted, before: Option<i64>, found: &EventPage) -> Markup {
+    let now = OffsetDateTime::now_utc();
+    let older = found.next.map(|next| address(space, wanted, Some(next)));
     html! {
         @if found.events.is_empty() {
             p .empty { @if older.is_some() { "Nothing found so far; the search goes on with older events." } @else { "No events match." } }
         } @else {
             table .events {
                 thead { tr { th { "Accepted" } th { "Type" } th { "Source" } th { "Deliveries" } th .number { "Took" } th { "Id" } } }
-                tbody { @for event in &found.events { (row(space, event)) } }
+                tbody { @for event in &found.events { (row(space, event, now)) } }
             }
         }
         nav .pages aria-label="Pages" {
-            @if before.is_some() { a href=(address(space, filter, None)) { "Newest" } }
+            @if before.is_some() { a href=(address(space, wanted, None)) { "Newest" } }
             @if let Some(older) = older { a rel="next" href=(older) { "Older" } }
         }
     }
 }
 
-/// Returns the address of a page with this filter, from its newest event on or before a later one.
-fn address(space: &str, filter: &EventFilter, before: Option<i64>) -> String {
+/// Returns the address of a page of these events, from the newest one on or before a later one.
+fn address(space: &str, Wanted { filter, with_system }: &Wanted, before: Option<i64>) -> String {
     let before = before.map(|before| before.to_string());
     let fields = [
         ("id", filter.id.as_deref()),
@@ -138,18 +162,19 @@ fn address(space: &str, filter: &EventFilter, before: Option<i64>) -> String {
         ("source", filter.source.as_deref()),
         ("function", filter.function.as_deref()),
         ("state", filter.state.map(DeliveryState::as_str)),
+        ("system", with_system.then_some("1")),
         ("before", before.as_deref()),
     ];
     let query = place::query(fields.map(|(name, value)| (name, value.unwrap_or_default())));
     place::in_space(space, &format!("/events{query}"))
 }
 
-fn row(space: &str, event: &AcceptedEvent) -> Markup {
+fn row(space: &str, event: &AcceptedEvent, now: OffsetDateTime) -> Markup {
     let AcceptedEvent { event_id, event_type, source, .. } = event;
     let counts = event.counts.unwrap_or_default();
     html! {
         tr data-row {
-            td .when { (show::time_of_day(event.accepted_at)) }
+            td .when { (show::listed(event.accepted_at, now)) }
             td .what {
                 a href=(place::event(space, event_id, source, event_type, "")) { (show::text(event_type)) }
                 @if let Some(subject) = &event.subject { " " span .quiet { (show::text(subject)) } }
@@ -199,8 +224,9 @@ fn nothing_yet(visitor: &Visitor, events_url: &str, types: &BTreeSet<String>) ->
             h2 { "No events yet" }
             p { "Events appear here as soon as the gateway accepts them." }
             @if own.is_empty() {
-                p { "No event types are registered in this space. Start an application:" }
-                pre data-copy { (command::cargo_eg(space, &["run"])) }
+                p { "No event types are registered in this space." @if space == "default" { " Start an application:" } }
+                // `cargo eg run` registers everything in this space.
+                @if space == "default" { pre data-copy { (command::cargo_eg(space, &["run"])) } }
             } @else {
                 p { "Send one of this application's events, with a payload from its schema:" }
                 @for ty in &own { pre data-copy { (command::cargo_eg(space, &["emit", "--event", ty, "--sample"])) } }
@@ -227,10 +253,12 @@ mod tests {
     fn other_pages_have_the_same_filter() {
         let mut filter = EventFilter { id: Some("a b".to_owned()), ..EventFilter::default() };
         filter.state = Some(DeliveryState::Dead);
-        assert_eq!(address("default", &filter, None), "/dashboard/spaces/default/events?id=a%20b&state=dead");
+        let mut wanted = Wanted { filter, with_system: false };
+        assert_eq!(address("default", &wanted, None), "/dashboard/spaces/default/events?id=a%20b&state=dead");
+        wanted.with_system = true;
         assert_eq!(
-            address("default", &filter, Some(7)),
-            "/dashboard/spaces/default/events?id=a%20b&state=dead&before=7"
+            address("default", &wanted, Some(7)),
+            "/dashboard/spaces/default/events?id=a%20b&state=dead&system=1&before=7"
         );
     }
 }

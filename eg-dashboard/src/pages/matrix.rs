@@ -140,7 +140,7 @@ fn delivery(
                 DeliveryState::Pending => p { (waiting(one, now)) },
                 _ => @if let Some(reason) = &one.reason { p .reason { (show::clipped(reason, 2_000)) } },
             }
-            @if one.matched { (bar(event.accepted_at, one, now)) (attempts(&one.attempts)) }
+            @if one.matched { (bar(event.accepted_at, one, now)) (attempts(&one.attempts, now)) }
             @match subscription {
                 None => p .quiet { "The subscription has been deleted." },
                 Some(subscription) if one.matched => p .quiet { "Retries: " (retry_in_words(subscription)) },
@@ -304,7 +304,7 @@ fn in_words(parts: &[(Part, Duration)]) -> String {
     taken.map(|(name, sum)| format!("{name} {}", show::span(*sum))).collect::<Vec<_>>().join(" · ")
 }
 
-fn attempts(attempts: &[Attempt]) -> Markup {
+fn attempts(attempts: &[Attempt], now: OffsetDateTime) -> Markup {
     if attempts.is_empty() {
         return html! {};
     }
@@ -312,7 +312,7 @@ fn attempts(attempts: &[Attempt]) -> Markup {
         ol .attempts {
             @for Attempt { number, started_at, duration, outcome, error } in attempts {
                 li value=(number) {
-                    (show::time_of_day(*started_at)) " "
+                    (show::listed(*started_at, now)) " "
                     span .outcome .(Part::Running(*outcome).class()) { (outcome_in_words(*outcome)) }
                     @if let Some(took) = duration { " after " (show::span(*took)) }
                     @if let Some(error) = error { pre .error { (show::clipped(error, 2_000)) } }

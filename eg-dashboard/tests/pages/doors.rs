@@ -1,6 +1,7 @@
 //! Who may see the pages and change something with them, and where the pages are.
 
-use eg_sdk::config::Secret;
+use eg_sdk::CloudEvent;
+use eg_sdk::config::{EventType, Secret, Subscription};
 use eg_tests::visits;
 use reqwest::header::{ACCEPT, CONTENT_SECURITY_POLICY, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, Response};
@@ -119,6 +120,92 @@ async fn a_key_opens_a_session_and_never_leaves_the_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_for_one_space_opens_no_other() {
+    let site = Site::with(|options| {
+        options.access_keys.spaces =
+            ["one", "two"].map(|space| (space.to_owned(), Secret::from(format!("key of {space}")))).into();
+    })
+    .await;
+    let right = site.post("/dashboard/login", &[("key", "key of one"), ("space", "one")]).await;
+    let session = header(&right, SET_COOKIE).split(';').next().unwrap().to_owned();
+    let get = |path: &str| site.client.get(site.page(path)).header(COOKIE, &session).send();
+    assert_eq!(get("/dashboard/spaces/one/events").await.unwrap().status(), 200);
+    let other = get("/dashboard/spaces/two/events").await.unwrap();
+    assert_eq!(other.status(), 403);
+    assert!(other.text().await.unwrap().contains("Your key does not open this space."));
+    site.stop().await;
+}
+
+/// `.` and `..` in a path are steps to a browser, and an id may look like an escaped one.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_in_the_list_can_be_opened() {
+    let site = Site::start().await;
+    site.register().await;
+    let ids = [".", "..", "%2E", "~", "~.", "a/b", "a?b#c", "ä"];
+    for id in ids {
+        let event = CloudEvent::of_type("email.sent", "..", json!({"id": id})).with_id(id);
+        site.api.emit(event).await.unwrap();
+    }
+    let list = site.text(EVENTS).await;
+    let links: Vec<String> = list
+        .split("href=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().replace("&amp;", "&"))
+        .collect();
+    let links: Vec<&String> = links.iter().filter(|link| link.contains("/events/")).collect();
+    assert_eq!(links.len(), ids.len(), "{links:?}");
+    for (link, id) in links.into_iter().zip(ids.iter().rev()) {
+        let (path, query) = link.split_once('?').unwrap();
+        assert_eq!(site.text(&format!("{path}/raw?{query}")).await, {
+            site.api.history().event(id, None, None).await.unwrap().unwrap().event.event.get().to_owned()
+        });
+    }
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistyped_addresses_get_a_page_that_says_so() {
+    let site = Site::start().await;
+    for (path, status, title) in [
+        ("/events?state=lost", 400, "This address cannot be read"),
+        ("/events?before=abc", 400, "This address cannot be read"),
+        ("/dead-letters?state=lost", 400, "This address cannot be read"),
+        ("/dead-letters?before=abc", 400, "This address cannot be read"),
+        ("/dead-letters/abc", 404, "No such page"),
+        ("/dead-letters/7", 404, "Not found"),
+        ("/events/%FF", 404, "No such page"),
+        ("/nothing", 404, "No such page"),
+    ] {
+        let answer = site.get(&format!("/dashboard/spaces/default{path}")).await;
+        assert_eq!(answer.status(), status, "{path}");
+        let page = answer.text().await.unwrap();
+        assert!(page.contains(&format!("<h1>{title}</h1>")), "{path}: {page}");
+    }
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateways_own_events_are_listed_on_request() {
+    let site = Site::start().await;
+    site.register().await;
+    let received = "eventgateway.event.received";
+    site.api.event_types().create(&EventType::new(received)).await.unwrap();
+    site.api.subscriptions().create(&Subscription::asynchronous(received, "archive")).await.unwrap();
+    site.emit("1", "email.sent", &json!({})).await;
+    for (query, is_listed) in [
+        ("", false),
+        ("&text=email.sent", false),
+        ("&system=1", true),
+        ("&type=eventgateway.event.received", true),
+        ("&function=archive", true),
+    ] {
+        let list = site.text(&format!("{EVENTS}?fragment=1{query}")).await;
+        assert_eq!(list.contains(&format!(">{received}</a>")), is_listed, "{query}: {list}");
+    }
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn actions_do_what_the_api_does() {
     let site = Site::start().await;
     site.register().await;
@@ -132,6 +219,16 @@ async fn actions_do_what_the_api_does() {
     assert_eq!(export.lines().count(), 1);
     let exported: serde_json::Value = serde_json::from_str(export.trim()).unwrap();
     assert_eq!(exported["eventId"], "1");
+
+    for (ty, source, reason) in
+        [("user.created", "not a uri", "is not a URI reference"), ("http.request", "/s", "is reserved")]
+    {
+        let form = [("token", token), ("type", ty), ("source", source), ("data", "{}")];
+        let answer = site.post(EVENTS, &form).await;
+        assert_eq!(answer.status(), 422, "{ty} {source}");
+        let page = answer.text().await.unwrap();
+        assert!(page.contains(reason) && !page.contains("does not answer"), "{page}");
+    }
 
     // What is wrong is explained, and changes nothing.
     for (path, field, text, reason) in [

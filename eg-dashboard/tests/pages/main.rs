@@ -6,5 +6,6 @@ mod accessible;
 mod browser;
 mod doors;
 mod hostile;
+mod letters;
 mod measured;
 mod site;
