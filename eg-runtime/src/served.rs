@@ -108,7 +108,7 @@ pub(crate) async fn guarded(name: &str, deadline: Option<Deadline>, answer: Resp
     let Some(deadline) = deadline else { return answer.await };
     tokio::time::timeout_at(deadline.cancels_at().into(), answer).await.unwrap_or_else(|_| {
         let message =
-            format!("`{name}` was cancelled because its time is up: give it more, or do less at once");
+            format!("`{name}` was cancelled because its time is up: give it more with `timeout = \"1m\"`, or do less at once");
         Failure::new(FailureKind::Timeout, message).into_response()
     })
 }

@@ -10,6 +10,7 @@ use crate::state::running::Running;
 
 /// The address of the gateway and the credentials for it.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Gateway")]
 pub(crate) struct Gateway {
     /// URL of the gateway's Events API [default: that of the app running here, else http://localhost:4000]
     #[arg(long, env = "EVENT_GATEWAY_URL")]
@@ -34,6 +35,11 @@ pub(crate) struct LocalLambda {
 }
 
 impl LocalLambda {
+    /// Returns whether the user named one.
+    pub(crate) fn is_named(&self) -> bool {
+        self.lambda_url.as_deref().is_some_and(|url| !url.is_empty())
+    }
+
     /// Returns the URL without a trailing slash.
     pub(crate) fn url(&self) -> String {
         self.known().unwrap_or_else(|| "http://localhost:9001".to_owned())
@@ -65,6 +71,11 @@ impl Gateway {
         settings.access_key = self.access_key.as_deref().and_then(given).map(Into::into);
         settings
     }
+}
+
+/// Parses the maximum length of a list.
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "write a number from 1 on".to_owned())
 }
 
 /// Parses a time: `10m` (ago), `2026-01-31T12:00:00Z`, or `2026-01-31`.

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::PossibleValuesParser;
+use clap::{ArgGroup, Args};
 
 use super::aws::OnAws;
 use super::gateway::{Gateway, LocalLambda};
@@ -14,20 +14,17 @@ use crate::project::samples;
 /// Prints the event's type and id once the gateway has stored the event on disk. A local gateway also lists its subscribers.
 /// With --stage, emits to the event bus of a stage on AWS.
 #[derive(Debug, Args)]
-#[command(after_help = EMIT_EXAMPLES)]
+#[command(
+    after_help = EMIT_EXAMPLES,
+    group = ArgGroup::new("what").args(["event", "queue", "stream"]).required(true),
+    group = ArgGroup::new("payload").args(["data", "sample"]).required(true)
+)]
 pub(crate) struct Emit {
     /// Event type, for example user.created.
-    #[arg(short, long, value_name = "TYPE", required_unless_present_any = ["queue", "stream"])]
+    #[arg(short, long, value_name = "TYPE")]
     pub(crate) event: Option<String>,
     /// Payload: JSON, @FILE, or - for standard input.
-    #[arg(
-        short,
-        long,
-        value_name = "JSON|@FILE|-",
-        allow_hyphen_values = true,
-        required_unless_present = "sample",
-        conflicts_with = "sample"
-    )]
+    #[arg(short, long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     pub(crate) data: Option<String>,
     /// Generate the payload from the event's schema in the services of the app running here, else of the workspace.
     #[arg(long)]
@@ -48,27 +45,27 @@ pub(crate) struct Emit {
     #[arg(long, default_value = "/", requires = "sync")]
     pub(crate) path: String,
     /// Send the payload to this queue of the local app instead of emitting an event.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["event", "sample", "subject", "id", "sync", "stage"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["sample", "subject", "id", "sync", "stage"])]
     pub(crate) queue: Option<String>,
     /// Message group; required for FIFO queues.
     #[arg(long, value_name = "NAME", requires = "queue")]
     pub(crate) group: Option<String>,
     /// Send the payload as a record of this table, stream or topic to the functions of the local app that read it. For a
     /// table, the payload is the new item, or `{"old": …, "new": …}`.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["event", "queue", "sample", "subject", "id", "sync", "stage"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["sample", "subject", "id", "sync", "stage"])]
     pub(crate) stream: Option<String>,
     /// Key of the record in a stream or topic.
     #[arg(long, value_name = "KEY", requires = "stream")]
     pub(crate) key: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) lambda: LocalLambda,
     #[command(flatten)]
     pub(crate) gateway: Gateway,
     #[command(flatten)]
     pub(crate) aws: OnAws,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 const EMIT_EXAMPLES: &str = "\

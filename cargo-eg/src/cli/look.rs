@@ -29,8 +29,8 @@ use crate::check::{CLASSES, Class};
 ///   cannot-start      error    27  a state is missing, or the service exits at start (with --start)
 ///   buffered-stream   note     28  a route streams, but the template's HTTP API sends the answer whole
 ///   unmatched-authorizer
-///                     warning  29  no route names the authorizer, or a route names one that its service
-///                                  lacks
+///                     warning  29  no route names the authorizer, or its service lacks the one that
+///                                  a route names
 ///   no-route          note     30  a synchronous subscription has no path, so no HTTP request can
 ///                                  reach it on AWS
 ///
@@ -82,9 +82,9 @@ pub(crate) struct Logs {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["stage", "state_dir"])]
     pub(crate) stack: Option<String>,
     #[command(flatten)]
-    pub(crate) aws: OnAws,
-    #[command(flatten)]
     pub(crate) state: StateDir,
+    #[command(flatten)]
+    pub(crate) aws: OnAws,
 }
 
 const LOGS_EXAMPLES: &str = "\

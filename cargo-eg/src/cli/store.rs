@@ -1,16 +1,17 @@
 //! Options of the commands on the gateway's history: `events`, `show`, `replay`, `dead-letters`, `jobs`.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use eg_sdk::history::DeliveryState;
 use time::OffsetDateTime;
 
 use super::aws::OnAws;
-use super::gateway::{Gateway, LocalLambda, moment};
+use super::gateway::{Gateway, LocalLambda, at_least_one, moment};
 
 /// List the events that the gateway accepted, newest first.
 ///
-/// Use `cargo eg show` to see how an event was delivered.
+/// Use `cargo eg show` to see how an event was delivered. The gateway's own events, such as eventgateway.event.received, are
+/// left out unless you pass --system or ask for an id, type, source, state or function.
 #[derive(Debug, Args)]
 #[command(after_help = EVENTS_EXAMPLES)]
 pub(crate) struct Events {
@@ -32,8 +33,8 @@ pub(crate) struct Events {
     /// Only events with a delivery in this state; with --function: with one to that function.
     #[arg(long, value_parser = PossibleValuesParser::new(DeliveryState::ALL.iter().map(|state| state.as_str())).try_map(|name| name.parse::<DeliveryState>()))]
     pub(crate) state: Option<DeliveryState>,
-    /// Only events with a delivery to this function (id).
-    #[arg(long, value_name = "ID")]
+    /// Only events with a delivery to this function (name or id).
+    #[arg(long, value_name = "NAME")]
     pub(crate) function: Option<String>,
     /// Only events accepted since then: 10m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = moment)]
@@ -41,8 +42,11 @@ pub(crate) struct Events {
     /// Only events accepted before this time.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) until: Option<OffsetDateTime>,
+    /// Also list the gateway's own events.
+    #[arg(long)]
+    pub(crate) system: bool,
     /// Maximum number of events.
-    #[arg(long, default_value_t = 20, value_name = "N")]
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = at_least_one)]
     pub(crate) limit: usize,
     /// Print one JSON object per line and event, including the payload.
     #[arg(long)]
@@ -56,7 +60,7 @@ Examples:
   cargo eg events
   cargo eg events --type user.created --since 10m
   cargo eg events --text donald.duck@disney.com --limit 5
-  cargo eg events --state dead --function emails-send_welcome_email
+  cargo eg events --state dead --function send_welcome_email
   cargo eg events --json | jq .event.data";
 
 /// Show how an event was delivered to each subscription, and why.
@@ -95,10 +99,10 @@ Examples:
 /// `Idempotency`. Many events take the gateway a while: the command shows the progress, and Ctrl-C only ends the waiting
 /// (see `cargo eg jobs`). Requires EVENT or --since, to avoid replaying the whole history by accident.
 #[derive(Debug, Args)]
-#[command(after_help = REPLAY_EXAMPLES)]
+#[command(after_help = REPLAY_EXAMPLES, group = ArgGroup::new("which").args(["event", "since"]).required(true))]
 pub(crate) struct Replay {
     /// Id of an event, or a unique prefix or suffix of it.
-    #[arg(value_name = "EVENT", required_unless_present = "since")]
+    #[arg(value_name = "EVENT")]
     pub(crate) event: Option<String>,
     /// Only events of this type.
     #[arg(long = "type", value_name = "TYPE")]
@@ -107,7 +111,7 @@ pub(crate) struct Replay {
     #[arg(long)]
     pub(crate) source: Option<String>,
     /// Only events accepted since then: 10m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z.
-    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "event")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) since: Option<OffsetDateTime>,
     /// Only events accepted before this time.
     #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "event")]
@@ -148,6 +152,7 @@ Examples:
   cargo eg dead-letters show 17
   cargo eg dead-letters retry 17 --data @fixed.json
   cargo eg dead-letters discard 18
+  cargo eg dead-letters retry --all --function send_welcome_email
   cargo eg dead-letters retry --all
   cargo eg dead-letters --queue orders
   cargo eg dead-letters retry --queue orders 9f8a4c1e --data '{\"order\":1}'
@@ -179,7 +184,7 @@ pub(crate) struct ListLetters {
     #[arg(long, conflicts_with = "stage")]
     pub(crate) expired: bool,
     /// Maximum number of dead letters.
-    #[arg(long, default_value_t = 20, value_name = "N")]
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = at_least_one)]
     pub(crate) limit: usize,
     /// Print one JSON object per line and dead letter.
     #[arg(long)]
@@ -217,16 +222,23 @@ pub(crate) struct ShowLetter {
 
 /// Which failed deliveries a command changes.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").args(["id", "all"]).required(true))]
 pub(crate) struct Chosen {
     /// Number of the dead letter, as listed; with --queue or --stage, the id of the message or a unique prefix or suffix of it.
-    #[arg(value_name = "NUMBER|ID", required_unless_present = "all")]
+    #[arg(value_name = "NUMBER|ID")]
     pub(crate) id: Option<String>,
     /// Select all dead letters of the space, or of the queue.
-    #[arg(long, conflicts_with = "id")]
+    #[arg(long)]
     pub(crate) all: bool,
     /// With --all: select the expired deliveries, which reached their age limit, instead.
     #[arg(long, requires = "all", conflicts_with_all = ["queue", "stage"])]
     pub(crate) expired: bool,
+    /// With --all: select only those of this function (name or id).
+    #[arg(long, value_name = "NAME", requires = "all", conflicts_with_all = ["queue", "stage"])]
+    pub(crate) function: Option<String>,
+    /// With --all: select only those of events of this type.
+    #[arg(long = "type", value_name = "TYPE", requires = "all", conflicts_with_all = ["queue", "stage"])]
+    pub(crate) ty: Option<String>,
 }
 
 /// Deliver one dead letter again, or all of them.
@@ -317,7 +329,7 @@ pub(crate) enum JobAction {
 #[derive(Debug, Args)]
 pub(crate) struct ListJobs {
     /// Maximum number of jobs.
-    #[arg(long, default_value_t = 20, value_name = "N")]
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = at_least_one)]
     pub(crate) limit: usize,
     /// Print one JSON object per line and job.
     #[arg(long)]

@@ -14,6 +14,14 @@ use crate::console::signals::Signals;
 use crate::exit::{Exit, Failure};
 
 pub(crate) async fn run(arguments: cli::Dashboard) -> Result<(), Failure> {
+    let cli::Gateway { url, config_url, .. } = &arguments.gateway;
+    let is_given = |url: &Option<String>| url.as_deref().is_some_and(|url| !url.is_empty());
+    if is_given(config_url) && !is_given(url) {
+        let message = "--config-url alone would show one gateway and send events to another";
+        return Err(
+            Failure::new(Exit::Usage, message).hint("name the Events API of the same gateway with --url")
+        );
+    }
     let mut settings = arguments.gateway.settings();
     let events_url = settings.url.clone();
     // The visitors show it, not this program: other users of this machine can open the pages, too.
@@ -25,8 +33,12 @@ pub(crate) async fn run(arguments: cli::Dashboard) -> Result<(), Failure> {
             .hint("--port chooses another; 0 chooses a free one")
     })?;
     let port = listener.local_addr().map_or(arguments.port, |address| address.port());
-    let path = ticket.as_ref().map_or_else(|| ROOT.to_owned(), Ticket::path);
-    let address = format!("http://localhost:{port}{path}");
+    let pages_at = format!("http://localhost:{port}{ROOT}");
+    let address = match &ticket {
+        Some(ticket) => format!("http://localhost:{port}{}", ticket.path()),
+        None => pages_at.clone(),
+    };
+    let is_locked = ticket.is_some();
     let pages = eg_dashboard::router(Options {
         gateway: client(settings)?,
         events_url,
@@ -36,10 +48,16 @@ pub(crate) async fn run(arguments: cli::Dashboard) -> Result<(), Failure> {
         ticket,
     });
     print(&format!("{address}\n"))?;
-    if arguments.open {
-        open(&address);
-    } else {
-        eprintln!("open this address in a browser; Ctrl-C stops");
+    match (arguments.open, is_locked) {
+        (false, _) => eprintln!("open this address in a browser; Ctrl-C stops"),
+        (true, false) => open(&pages_at),
+        (true, true) => {
+            // Other users of this machine can see the arguments of programs, so the ticket must not be one.
+            eprintln!(
+                "the browser opens the form for the access key; the printed address logs in without it"
+            );
+            open(&pages_at);
+        }
     }
     tokio::select! {
         served = axum::serve(listener, pages) => {

@@ -10,12 +10,13 @@ use serde_json::value::to_raw_value;
 
 use super::data::Payload;
 use super::events::payload;
-use super::functions::is_named;
+use super::functions::{self, Problem, is_named};
 use super::history::{client, failure};
 use super::queue::Queues;
 use super::stage::is_on_aws;
 use super::{jobs, json_line, print, queue, stage_letters};
 use crate::cli::{self, LetterAction};
+use crate::console::progress::Progress;
 use crate::console::text::{BOLD, DIM, RED, clock, columns, count, one_line, styled};
 use crate::exit::{Exit, Failure};
 
@@ -41,17 +42,20 @@ async fn list(arguments: cli::ListLetters) -> Result<(), Failure> {
         return queue::list(&Queues::at(lambda.url()), name, limit, json).await;
     }
     let gateway = client(gateway.settings())?;
-    let loss = given_up(expired);
-    let wanted = |letter: &DeadLetter| {
-        function.as_deref().is_none_or(|name| is_named(name, &letter.function_id))
-            && ty.as_ref().is_none_or(|ty| letter.event_type == *ty)
-    };
-    let letters = letters(&gateway, loss, limit, wanted).await?;
+    let wanted = Wanted { loss: given_up(expired), function, ty };
+    let letters = letters(&gateway, &wanted, limit).await?;
+    if letters.is_empty() {
+        wanted.check_function(&gateway).await?;
+    }
     if json {
         return print(&letters.iter().map(json_line).collect::<Result<String, _>>()?);
     }
-    let everything = function.is_none() && ty.is_none() && loss == Loss::Dead;
-    let in_queues = if everything { queue::mentioned(&lambda).await } else { String::new() };
+    let loss = wanted.loss;
+    let in_queues = if wanted.is_everything() && loss == Loss::Dead {
+        queue::mentioned(&lambda).await
+    } else {
+        String::new()
+    };
     match (letters.as_slice(), loss) {
         ([], Loss::Expired) => eprintln!("no expired deliveries"),
         ([], Loss::Dead) if in_queues.is_empty() => eprintln!("no dead letters"),
@@ -74,17 +78,75 @@ async fn list(arguments: cli::ListLetters) -> Result<(), Failure> {
     print(&columns(&letters.iter().map(row).collect::<Vec<_>>()))
 }
 
-/// Returns the newest matching dead letters, at most `limit`.
-async fn letters(
-    gateway: &EventGateway,
+/// The dead letters that a command is about.
+struct Wanted {
     loss: Loss,
-    limit: usize,
-    wanted: impl Fn(&DeadLetter) -> bool,
-) -> Result<Vec<DeadLetter>, Failure> {
+    /// Only those of this function (name or id).
+    function: Option<String>,
+    /// Only those of events of this type.
+    ty: Option<String>,
+}
+
+impl Wanted {
+    fn is_everything(&self) -> bool {
+        self.function.is_none() && self.ty.is_none()
+    }
+
+    fn has(&self, letter: &DeadLetter) -> bool {
+        self.function.as_deref().is_none_or(|name| is_named(name, &letter.function_id))
+            && self.ty.as_ref().is_none_or(|ty| letter.event_type == *ty)
+    }
+
+    /// Fails if the function is not registered. It may still have dead letters of earlier times.
+    async fn check_function(&self, gateway: &EventGateway) -> Result<(), Failure> {
+        let Some(name) = &self.function else { return Ok(()) };
+        match functions::find(name, &functions::registered(gateway).await?) {
+            Err(problem @ Problem::Unknown(_)) => Err(problem.at_the_gateway(name)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Calls `change` with the number of each of them, one after the other. Returns how many were changed, and how many were
+    /// not because their subscription is deleted or disabled. New ones that arrive meanwhile are left alone.
+    async fn change(
+        &self,
+        gateway: &EventGateway,
+        work: &'static str,
+        change: impl AsyncFn(i64) -> Result<(), eg_sdk::Error>,
+    ) -> Result<(usize, usize), Failure> {
+        let _progress = Progress::begin(work);
+        let (mut changed, mut skipped, mut before) = (0, 0, None);
+        loop {
+            let page = gateway.dead_letters().page(self.loss, before, PAGE).await.map_err(failure)?;
+            for letter in page.dead_letters.iter().filter(|letter| self.has(letter)) {
+                match change(letter.dead_letter_id).await {
+                    Ok(()) => changed += 1,
+                    Err(error) => match error.code() {
+                        // Somebody else was faster.
+                        Some(ErrorCode::NotFound) => {}
+                        Some(ErrorCode::SubscriptionInactive) => skipped += 1,
+                        _ => return Err(failure(error).hint(format!("{changed} were done before"))),
+                    },
+                }
+            }
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        if changed + skipped == 0 {
+            self.check_function(gateway).await?;
+        }
+        Ok((changed, skipped))
+    }
+}
+
+/// Returns the newest wanted dead letters, at most `limit`.
+async fn letters(gateway: &EventGateway, wanted: &Wanted, limit: usize) -> Result<Vec<DeadLetter>, Failure> {
     let (mut found, mut before) = (Vec::new(), None);
     while found.len() < limit {
-        let page = gateway.dead_letters().page(loss, before, PAGE).await.map_err(failure)?;
-        found.extend(page.dead_letters.into_iter().filter(&wanted));
+        let page = gateway.dead_letters().page(wanted.loss, before, PAGE).await.map_err(failure)?;
+        found.extend(page.dead_letters.into_iter().filter(|letter| wanted.has(letter)));
         before = page.next;
         if before.is_none() {
             break;
@@ -131,7 +193,8 @@ async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
         return stage_letters::retry(&arguments).await;
     }
     let cli::RetryLetters { chosen, data, queue, lambda, json, gateway, .. } = arguments;
-    let cli::Chosen { id, all: _, expired } = chosen;
+    let cli::Chosen { id, all: _, expired, function, ty } = chosen;
+    let wanted = Wanted { loss: given_up(expired), function, ty };
     if let Some(name) = &queue {
         let body = data.map(|data| Payload::read(&data)).transpose()?.map(|payload| payload.text);
         return queue::retry(&Queues::at(lambda.url()), name, id.as_deref(), body, json).await;
@@ -145,8 +208,13 @@ async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
             let to = format!(": {} {} to {}", letter.event_type, letter.event_id, letter.function_id);
             (answer.map_err(|error| about(&letter, error))?, to)
         }
+        None if !wanted.is_everything() => {
+            let redrive = async |id| gateway.dead_letters().redrive(id, None).await.map(drop);
+            let (redriven, skipped) = wanted.change(&gateway, "retrying", redrive).await?;
+            (Redriven { redriven, skipped, job_id: None }, String::new())
+        }
         None => {
-            let mut answer = gateway.dead_letters().redrive_all(given_up(expired)).await.map_err(failure)?;
+            let mut answer = gateway.dead_letters().redrive_all(wanted.loss).await.map_err(failure)?;
             if let Some(job) = answer.job_id.take() {
                 let job = jobs::wait(&gateway, job, "retrying").await?;
                 (answer.redriven, answer.skipped) = (job.deliveries, job.skipped);
@@ -165,7 +233,7 @@ async fn retry(arguments: cli::RetryLetters) -> Result<(), Failure> {
             count(skipped, noun(expired))
         );
     }
-    if to.is_empty() {
+    if to.is_empty() && wanted.is_everything() {
         eprint!("{}", queue::mentioned(&lambda).await);
     }
     if redriven > 0 {
@@ -179,7 +247,8 @@ async fn discard(arguments: cli::DiscardLetters) -> Result<(), Failure> {
         return stage_letters::discard(&arguments).await;
     }
     let cli::DiscardLetters { chosen, queue, lambda, json, gateway, .. } = arguments;
-    let cli::Chosen { id, all: _, expired } = chosen;
+    let cli::Chosen { id, all: _, expired, function, ty } = chosen;
+    let wanted = Wanted { loss: given_up(expired), function, ty };
     if let Some(name) = &queue {
         return queue::discard(&Queues::at(lambda.url()), name, id.as_deref(), json).await;
     }
@@ -192,8 +261,13 @@ async fn discard(arguments: cli::DiscardLetters) -> Result<(), Failure> {
             let of = format!(": {} {} for {}", letter.event_type, letter.event_id, letter.function_id);
             (Discarded { discarded: 1, job_id: None }, of)
         }
+        None if !wanted.is_everything() => {
+            let discard = async |id| gateway.dead_letters().discard(id).await;
+            let (discarded, _) = wanted.change(&gateway, "discarding", discard).await?;
+            (Discarded { discarded, job_id: None }, String::new())
+        }
         None => {
-            let mut answer = gateway.dead_letters().discard_all(given_up(expired)).await.map_err(failure)?;
+            let mut answer = gateway.dead_letters().discard_all(wanted.loss).await.map_err(failure)?;
             if let Some(job) = answer.job_id.take() {
                 answer.discarded = jobs::wait(&gateway, job, "discarding").await?.deliveries;
             }

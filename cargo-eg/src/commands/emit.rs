@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use eg_grammar::{HTTP_REQUEST, list, nearest};
 use eg_sdk::history::Delivery;
 use eg_sdk::manifest::EventSchema;
-use eg_sdk::{CloudEvent, Data, EventGateway, Settings};
+use eg_sdk::{CloudEvent, Data, EventGateway, Receipt, Settings};
 use serde_json::{Value, json};
 
 use super::app::Loaded;
@@ -64,7 +64,7 @@ async fn emit(arguments: &cli::Emit, ty: &str, data: Data) -> Result<(), Failure
     }
     let receipt = gateway.emit(event).await?;
     if receipt.duplicate {
-        return duplicate(arguments, ty, &receipt.id);
+        return duplicate(arguments, ty, &receipt);
     }
     let asks = is_local(&settings.url) || arguments.gateway.config_url.is_some();
     let deliveries = if asks { deliveries(settings, &receipt.id, &arguments.source, ty).await } else { None };
@@ -87,9 +87,13 @@ async fn emit(arguments: &cli::Emit, ty: &str, data: Data) -> Result<(), Failure
 }
 
 /// Reports that the gateway had accepted the event before.
-fn duplicate(arguments: &cli::Emit, ty: &str, id: &str) -> Result<(), Failure> {
+fn duplicate(arguments: &cli::Emit, ty: &str, receipt: &Receipt) -> Result<(), Failure> {
+    let Receipt { id, conflict, .. } = receipt;
     if arguments.json {
-        return print(&json_line(&json!({"event": ty, "id": id, "duplicate": true}))?);
+        return print(&json_line(&json!({"event": ty, "id": id, "duplicate": true, "conflict": conflict}))?);
+    }
+    if *conflict {
+        warn("the event with this id has another payload: give each event an id of its own");
     }
     eprintln!(
         "the gateway has accepted an event with this id and source before, so it stored nothing; \
@@ -167,7 +171,13 @@ async fn sampled(ty: &str) -> Result<Value, Failure> {
     let schema_in = |services: &[Service]| {
         services.iter().find_map(|service| service.manifest.schemas_of(ty).next().cloned())
     };
-    let loaded = Loaded::running(|services| schema_in(services).is_some()).await?;
+    // A similar type of the app that runs here is likely to be meant, so nothing else is built.
+    let is_similar = |services: &[Service]| {
+        let types = services.iter().flat_map(|service| &service.manifest.events);
+        nearest(ty, types.map(|event| event.ty.as_str())).is_some()
+    };
+    let fits = |services: &[Service]| schema_in(services).is_some() || is_similar(services);
+    let loaded = Loaded::running(fits).await?;
     if let Some(schema) = schema_in(&loaded.services) {
         return Ok(sample::of(&schema));
     }

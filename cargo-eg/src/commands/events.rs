@@ -3,6 +3,7 @@
 use eg_sdk::history::{AcceptedEvent, EventFilter};
 use serde_json::value::RawValue;
 
+use super::functions::{self, Problem};
 use super::history::{client, failure};
 use super::{json_line, print};
 use crate::cli;
@@ -13,11 +14,26 @@ use crate::exit::Failure;
 const SHOWN: usize = 60;
 
 pub(crate) async fn run(arguments: cli::Events) -> Result<(), Failure> {
-    let cli::Events { id, ty, source, subject, text, state, function, since, until, limit, json, gateway } =
-        arguments;
+    let cli::Events { id, ty, source, subject, text, state, function: name, system, .. } = arguments;
+    let cli::Events { since, until, limit, json, gateway, .. } = arguments;
     let gateway = client(gateway.settings())?;
-    let filter = EventFilter { id, ty, source, subject, text, from: since, to: until, state, function };
-    let events = gateway.history().events(&filter, limit).await.map_err(failure)?;
+    let known = if name.is_some() { functions::registered(&gateway).await? } else { Vec::new() };
+    let (mut function, mut unknown) = (name.clone(), None);
+    if let Some(name) = &name {
+        match functions::find(name, &known) {
+            Ok(id) => function = Some(id.to_owned()),
+            // It may be the id of a function that existed then.
+            Err(problem @ Problem::Unknown(_)) => unknown = Some(problem.at_the_gateway(name)),
+            Err(problem) => return Err(problem.at_the_gateway(name)),
+        }
+    }
+    let (from, to, without_system) = (since, until, false);
+    let filter = EventFilter { id, ty, source, subject, text, from, to, state, function, without_system };
+    let shown = if system { filter.clone() } else { filter.clone().for_reading() };
+    let events = gateway.history().events(&shown, limit).await.map_err(failure)?;
+    if let Some(unknown) = unknown.filter(|_| events.is_empty()) {
+        return Err(unknown);
+    }
     if json {
         return print(&events.iter().map(json_line).collect::<Result<String, _>>()?);
     }

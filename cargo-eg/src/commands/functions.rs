@@ -1,7 +1,9 @@
 //! Resolves the name of a function for the commands that take one.
 
 use eg_grammar::nearest;
+use eg_sdk::EventGateway;
 
+use super::history::failure;
 use crate::exit::{Exit, Failure};
 
 /// Why a name does not identify exactly one function.
@@ -24,12 +26,27 @@ pub(super) fn find<'a>(name: &str, known: &'a [String]) -> Result<&'a str, Probl
     }
 }
 
+/// Returns the ids of the functions that are registered at a gateway.
+pub(super) async fn registered(gateway: &EventGateway) -> Result<Vec<String>, Failure> {
+    let functions = gateway.functions().list().await.map_err(failure)?;
+    Ok(functions.into_iter().map(|one| one.function_id).collect())
+}
+
 /// Whether `name` is the id of a function, or its name without the service.
 pub(super) fn is_named(name: &str, id: &str) -> bool {
     id.strip_suffix(name).is_some_and(|service| service.is_empty() || service.ends_with('-'))
 }
 
 impl Problem<'_> {
+    /// Returns the failure to report if the known functions are those at a gateway.
+    pub(super) fn at_the_gateway(self, name: &str) -> Failure {
+        match self {
+            Self::Unknown([]) => Failure::new(Exit::NotFound, "no function is registered at the gateway")
+                .hint("`cargo eg run` starts the app and registers its functions"),
+            problem => problem.failure(name, "is registered"),
+        }
+    }
+
     /// Returns the failure to report; `what` describes the known functions.
     pub(super) fn failure(self, name: &str, what: &str) -> Failure {
         match self {

@@ -137,8 +137,14 @@ async fn sampled(
         let functions = services.iter().flat_map(|service| &service.manifest.functions);
         functions.map(|function| function.id.clone()).collect()
     };
+    // The local Lambda of the app here has its functions only, so others need not be built to know that.
+    let is_called_here = !arguments.dry_run && arguments.aws.stage.is_none() && !arguments.lambda.is_named();
     let loaded = match arguments.paths.as_slice() {
-        [] => Loaded::running(|services| functions::find(function, &ids(services)).is_ok()).await?,
+        [] => {
+            let fits =
+                |services: &[Service]| is_called_here || functions::find(function, &ids(services)).is_ok();
+            Loaded::running(fits).await?
+        }
         paths => Loaded::build(&Wanted { paths: paths.to_vec(), ..Wanted::default() }).await?,
     };
     let known = ids(&loaded.services);

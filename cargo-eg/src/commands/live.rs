@@ -80,6 +80,7 @@ pub(super) fn wishes(consent: &cli::Consent, chosen: &Chosen) -> Wishes {
         yes: consent.yes,
         allow_delete: consent.allow_delete,
         protect: chosen.stage.protect,
+        is_return: false,
         parameters: BTreeMap::new(),
         tags: chosen.stage.tags.clone(),
     }

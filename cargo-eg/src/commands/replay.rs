@@ -5,9 +5,8 @@ use eg_sdk::config::{Subscription, SubscriptionType};
 use eg_sdk::history::{Replay, ReplayRequest};
 
 use super::find::Named;
-use super::functions::{self, Problem};
 use super::history::{client, failure};
-use super::{find, jobs, json_line, print};
+use super::{find, functions, jobs, json_line, print};
 use crate::cli;
 use crate::console::text::count;
 use crate::exit::{Exit, Failure};
@@ -65,13 +64,8 @@ async fn subscriptions(
     function: &str,
     ty: Option<&str>,
 ) -> Result<Vec<Option<String>>, Failure> {
-    let functions = gateway.functions().list().await.map_err(failure)?;
-    let ids: Vec<String> = functions.into_iter().map(|one| one.function_id).collect();
-    let id = functions::find(function, &ids).map_err(|problem| match problem {
-        Problem::Unknown([]) => Failure::new(Exit::NotFound, "no function is registered at the gateway")
-            .hint("`cargo eg run` starts the app and registers its functions"),
-        problem => problem.failure(function, "is registered"),
-    })?;
+    let ids = functions::registered(gateway).await?;
+    let id = functions::find(function, &ids).map_err(|problem| problem.at_the_gateway(function))?;
     let takes = |one: &Subscription| {
         one.function_id == id
             && one.kind == SubscriptionType::Async

@@ -6,7 +6,7 @@ use super::live::{Live, report, wishes};
 use super::stage::Chosen;
 use crate::cli;
 use crate::console::signals::Signals;
-use crate::deploy::deployment::Deployed;
+use crate::deploy::deployment::{Deployed, Wishes};
 use crate::deploy::{Packaged, bucket};
 use crate::exit::{Exit, Failure};
 
@@ -38,8 +38,8 @@ pub(crate) async fn run(arguments: cli::Rollback) -> Result<(), Failure> {
     let packaged = Packaged { template, files: BTreeMap::new() };
     bucket::check(&bucket, &packaged).await?;
     eprintln!("back to the version of {}", version.at);
-    let deployed =
-        place.deploy(bucket_name, &packaged, &wishes(&arguments.consent, &chosen), &mut signals).await?;
+    let wishes = Wishes { is_return: true, ..wishes(&arguments.consent, &chosen) };
+    let deployed = place.deploy(bucket_name, &packaged, &wishes, &mut signals).await?;
     // The deployment has added the version that was live, if it was not in the history.
     let versions = bucket::versions(&bucket, target).await?;
     bucket::forget(&bucket, bucket::after(&versions, version)).await?;

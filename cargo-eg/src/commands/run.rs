@@ -81,7 +81,7 @@ pub(crate) async fn run(arguments: cli::Run) -> Result<(), Failure> {
     stopped
 }
 
-/// Prints the log of the gateway and the libraries. Failed calls are left out, because the live view shows them.
+/// Prints the log of the gateway and the libraries. What the live view shows is left out.
 fn log_libraries() {
     let wanted = std::env::var("RUST_LOG").ok().filter(|targets| !targets.is_empty());
     let filter = wanted.and_then(|targets| targets.parse::<Targets>().ok()).unwrap_or_else(|| {

@@ -33,6 +33,8 @@ pub(crate) struct Wishes {
     pub(crate) allow_delete: bool,
     /// Whether the stack is protected from removal.
     pub(crate) protect: bool,
+    /// Whether this returns to an earlier version.
+    pub(crate) is_return: bool,
     /// Values of the template's parameters.
     pub(crate) parameters: BTreeMap<String, String>,
     /// Tags of the stack and all its resources.
@@ -129,9 +131,13 @@ impl Place<'_> {
         self.ask(&change, wishes, signals).await?;
         let last = newest(stack, &id).await?;
         stack.execute(&change).await?;
-        let work = if deployed.is_some() { Work::Update } else { Work::Create };
+        let work = match deployed {
+            Some(_) if wishes.is_return => Work::Return,
+            Some(_) => Work::Update,
+            None => Work::Create,
+        };
         let ended = follow(stack, &id, last, work, &names(old.as_ref(), new), signals).await?;
-        self.judge(&ended)?;
+        self.judge(&ended, work)?;
         let existing = stack.existing().await?;
         self.protect(&existing, wishes).await?;
         Ok(Deployed::Now(existing))
@@ -178,7 +184,7 @@ impl Place<'_> {
         self.stack.complete_rollback().await?;
         let ended = follow(self.stack, &existing.id, last, Work::Rollback, &names, signals).await?;
         if ended.is_failure() {
-            self.judge(&ended)?;
+            self.judge(&ended, Work::Rollback)?;
         }
         Ok(true)
     }
@@ -306,7 +312,7 @@ impl Place<'_> {
     }
 
     /// Turns the end of a deployment into a result.
-    fn judge(&self, ended: &Ended) -> Result<(), Failure> {
+    fn judge(&self, ended: &Ended, work: Work) -> Result<(), Failure> {
         let Ended { status, reasons } = ended;
         if is_success(status) {
             return Ok(());
@@ -325,8 +331,8 @@ impl Place<'_> {
                 target.command("rollback")
             )),
             _ => failure.hint(format!(
-                "AWS has undone it: the stack is as before; correct the cause, then deploy again with `{}`",
-                target.command("deploy")
+                "AWS has undone it: the stack is as before; correct the cause, then run `{}` again",
+                target.command(work.command())
             )),
         })
     }

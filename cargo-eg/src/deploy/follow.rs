@@ -17,6 +17,9 @@ use crate::exit::{Exit, Failure, warn};
 pub(crate) enum Work {
     Create,
     Update,
+    /// An update to an earlier version.
+    Return,
+    /// AWS undoes an update that has failed.
     Rollback,
     Remove,
 }
@@ -24,12 +27,28 @@ pub(crate) enum Work {
 impl Work {
     /// Returns a hint for somebody who stops following it.
     fn goes_on(self, target: &Target) -> String {
-        let command = target.command(match self {
+        let (stack, command) = (&target.stack, target.command(self.command()));
+        match self {
+            Self::Return => format!(
+                "AWS continues with stack `{stack}`; look at its events there, because another `{command}` goes back one \
+                 version further"
+            ),
+            _ => format!("AWS continues with stack `{stack}`; run `{command}` later to see the result"),
+        }
+    }
+
+    /// Returns the command that does it.
+    pub(super) fn command(self) -> &'static str {
+        match self {
             Self::Create | Self::Update => "deploy",
-            Self::Rollback => "rollback",
+            Self::Return | Self::Rollback => "rollback",
             Self::Remove => "remove",
-        });
-        format!("AWS continues with stack `{}`; run `{command}` later to see the result", target.stack)
+        }
+    }
+
+    /// Whether a second Ctrl-C makes AWS undo it.
+    fn can_be_cancelled(self) -> bool {
+        matches!(self, Self::Update | Self::Return)
     }
 }
 
@@ -74,6 +93,7 @@ pub(crate) async fn follow(
 ) -> Result<Ended, Failure> {
     let progress = Progress::begin(match work {
         Work::Create | Work::Update => "deploying",
+        Work::Return => "returning to the earlier version",
         Work::Rollback => "returning to the last version",
         Work::Remove => "removing",
     });
@@ -107,10 +127,10 @@ pub(crate) async fn follow(
             () = pace.wait() => {}
             () = signals.next() => {
                 interrupts += 1;
-                match (interrupts, work) {
-                    (1, Work::Update) => eprintln!("AWS goes on; Ctrl-C again cancels the update"),
-                    (1, _) => eprintln!("AWS goes on; Ctrl-C again stops following it"),
-                    (2, Work::Update) => match stack.cancel().await {
+                match (interrupts, work.can_be_cancelled()) {
+                    (1, true) => eprintln!("AWS goes on; Ctrl-C again cancels the update"),
+                    (1, false) => eprintln!("AWS goes on; Ctrl-C again stops following it"),
+                    (2, true) => match stack.cancel().await {
                         Ok(()) => eprintln!(
                             "cancelled: AWS returns to the last version; Ctrl-C again stops following it"
                         ),
@@ -182,5 +202,10 @@ mod tests {
             let hint = format!("AWS continues with stack `shop`; run `{command}` later to see the result");
             assert_eq!(work.goes_on(&target), hint);
         }
+        assert_eq!(
+            Work::Return.goes_on(&target),
+            "AWS continues with stack `shop`; look at its events there, because another `cargo eg rollback --stage test` \
+             goes back one version further"
+        );
     }
 }

@@ -10,6 +10,7 @@ async fn dead_letters_are_listed_shown_retried_and_discarded() {
     let running = Running::start().await;
     running.event_type("order.placed").await;
     running.function("shop-bill").await;
+    running.function("shop-ship").await;
     running.subscribe("order.placed", "shop-bill", None).await;
     running.answers("shop-bill", 422, "no such product");
     let terminal = Terminal::of(&running);
@@ -67,6 +68,39 @@ async fn dead_letters_are_listed_shown_retried_and_discarded() {
         "{\"redriven\":1,\"skipped\":0}\n"
     );
     eventually("none is left", || listed().is_empty()).await;
+
+    // All of one function.
+    running.answers("shop-bill", 422, "no such product");
+    emit(&running, "order.placed", "five", json!({})).await;
+    eventually("one more", || listed().len() == 1).await;
+    for (filter, expected) in [
+        (["--function", "ship"], "0 deliveries due again\n"),
+        (["--type", "x.y"], "0 deliveries due again\n"),
+    ] {
+        let retry = [&["dead-letters", "retry", "--all"][..], &filter].concat();
+        assert_eq!(terminal.prints(&retry), expected, "{filter:?}");
+    }
+    running.answers("shop-bill", 200, "");
+    let retry = ["dead-letters", "retry", "--all", "--function", "bill", "--type", "order.placed"];
+    assert_eq!(terminal.prints(&retry), "1 delivery due again\n");
+    eventually("none is left", || listed().is_empty()).await;
+    assert_eq!(
+        terminal.prints(&["dead-letters", "discard", "--all", "--function", "bill"]),
+        "0 dead letters discarded\n"
+    );
+    // A mistyped name looked like a function without dead letters.
+    for arguments in [
+        &["dead-letters", "--function", "bil"][..],
+        &["dead-letters", "retry", "--all", "--function", "bil"],
+        &["events", "--function", "bil"],
+    ] {
+        terminal.eg(arguments).fails(
+            6,
+            "error: no function `bil` is registered\n\
+             hint: did you mean `bill`? Known functions: shop-bill, shop-ship\n",
+        );
+    }
+    assert!(terminal.prints(&["events", "--function", "bill"]).contains("five"));
 
     // The subscription of a dead letter is deleted: its function was renamed, for example.
     running.answers("shop-bill", 422, "no such product");

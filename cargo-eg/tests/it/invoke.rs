@@ -177,6 +177,10 @@ async fn only_the_services_that_run_are_needed() {
     let lambda = run.ready().await("lambda");
     let invoked = app.eg(&["invoke", "get", "--quiet", "--lambda-url", &lambda]);
     assert_eq!(invoked.code, Some(0), "{invoked:?}");
+    // What the app here does not have need not be built to know that.
+    let other = app.eg(&["invoke", "git"]);
+    assert!(other.code == Some(6) && other.stderr.contains("did you mean `get`?"), "{other:?}");
+    assert!(!other.stderr.contains("unfinished"), "{other:?}");
     // A sample is available even for a function that is not running, but the services must build.
     let other = app.eg(&["invoke", "pay", "--dry-run"]);
     assert!(other.stderr.contains("unfinished"), "{other:?}");

@@ -98,9 +98,40 @@ async fn an_events_story_is_told_per_subscription() {
     }
     let none = terminal.eg(&["events", "--type", "x.y"]);
     assert_eq!((none.code, none.stdout.as_str(), none.stderr.as_str()), (Some(0), "", "no events match\n"));
+    let nothing = terminal.eg(&["events", "--limit", "0"]);
+    assert!(nothing.code == Some(2) && nothing.stderr.contains("write a number from 1 on"), "{nothing:?}");
     let wrong = terminal.eg(&["events", "--since", "yesterday"]);
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
     assert!(wrong.stderr.contains("write how long ago, such as 30s, 10m, 2h or 1d"), "{wrong:?}");
+}
+
+/// A function that hears every event made a system event of each, and the list was full of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateways_own_events_are_listed_on_request() {
+    let running = Running::start().await;
+    running.function("shop-hear").await;
+    running.event_type("eventgateway.event.received").await;
+    running.subscribe("eventgateway.event.received", "shop-hear", None).await;
+    emit(&running, "order.placed", "order-1", json!({})).await;
+    let terminal = Terminal::of(&running);
+    let types = |arguments: &[&str]| -> Vec<String> {
+        let lines = terminal.prints(&[&["events", "--json"], arguments].concat());
+        let event = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+        lines.lines().map(|line| event(line)["eventType"].as_str().unwrap().to_owned()).collect()
+    };
+    let (own, system) = ("order.placed", "eventgateway.event.received");
+    eventually("the delivery of the system event", || types(&["--state", "delivered"]) == [system]).await;
+    for (arguments, expected) in [
+        (&[][..], &[own][..]),
+        (&["--text", "order-1"], &[own]),
+        (&["--since", "1h"], &[own]),
+        (&["--system"], &[own, system]),
+        (&["--type", system], &[system]),
+        (&["--function", "shop-hear"], &[system]),
+        (&["--source", "/shop"], &[own]),
+    ] {
+        assert_eq!(types(arguments), expected, "{arguments:?}");
+    }
 }
 
 /// Two functions emitted their events with the id of the event that they handled, and `show` explained the wrong one.

@@ -10,8 +10,8 @@ use eg_grammar::{
     limits,
 };
 use eg_sdk::config::SubscriptionType;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
@@ -34,6 +34,7 @@ pub(super) struct File {
 pub(super) struct Function {
     pub(super) name: Spanned<Text<FunctionName>>,
     pub(super) doc: Option<String>,
+    #[serde(default, deserialize_with = "command")]
     pub(super) command: Option<Vec<String>>,
     pub(super) url: Option<Text<Url>>,
     pub(super) handler: Option<String>,
@@ -71,6 +72,23 @@ pub(super) struct Trigger {
     /// Seconds.
     #[serde(default, deserialize_with = "window")]
     pub(super) window: Option<u32>,
+}
+
+/// Reads a command, which is a list of words: no shell takes a text apart.
+fn command<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    struct Words;
+    impl<'de> Visitor<'de> for Words {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(r#"a list of words, such as ["python3", "app.py"]"#)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, words: A) -> Result<Vec<String>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(words))
+        }
+    }
+    deserializer.deserialize_any(Words).map(Some)
 }
 
 /// A pattern for events of EventBridge.

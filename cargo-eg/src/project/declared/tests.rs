@@ -245,7 +245,11 @@ fn mistakes_of_a_function() {
     };
     check("rate = 1", "3:1", "unknown key `rate`; did you mean `name`?; the keys here are `name`, `doc`,");
     check("comand = [\"x\"]", "3:1", "unknown key `comand`; did you mean `command`?");
-    check("command = \"x\"", "3:11", "`command`: invalid type: string \"x\", expected a sequence");
+    check(
+        "command = \"x\"",
+        "3:11",
+        r#"`command`: invalid type: string "x", expected a list of words, such as ["python3", "app.py"]"#,
+    );
     check("", "1:1", "function `f`: it needs a `command`, or the `url`");
     check("command = [\"x\"]\nurl = \"http://h/\"", "1:1", "function `f`: it has a `command` and a `url`");
     check("url = \"localhost:3000\"", "3:7", "`url`: \"localhost:3000\" is not an address");

@@ -167,7 +167,7 @@ fn a_deployment_that_aws_undoes_names_the_cause() {
     failed.fails(
         13,
         "error: the deployment of stack `shop-dev` has failed: The following resources failed: [OrderPlace]\n\
-         hint: AWS has undone it: the stack is as before; correct the cause, then deploy again with `cargo eg deploy`\n",
+         hint: AWS has undone it: the stack is as before; correct the cause, then run `cargo eg deploy` again\n",
     );
     assert!(shop.plan(10).contains("memory 256 → 512"), "what failed is not on record");
 }
