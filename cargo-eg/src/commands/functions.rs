@@ -6,6 +6,9 @@ use eg_sdk::EventGateway;
 use super::history::failure;
 use crate::exit::{Exit, Failure};
 
+/// The maximum number of functions in a message.
+const LISTED: usize = 12;
+
 /// Why a name does not identify exactly one function.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Problem<'a> {
@@ -57,11 +60,12 @@ impl Problem<'_> {
                 let names = known.iter().flat_map(|id| {
                     [*id].into_iter().chain(id.match_indices('-').map(|(at, _)| &id[at + 1..]))
                 });
+                let (shown, more) = known.split_at(known.len().min(LISTED));
+                let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+                let known = format!("{}{more}", shown.join(", "));
                 match nearest(name, names) {
-                    Some(near) => {
-                        failure.hint(format!("did you mean `{near}`? Known functions: {}", known.join(", ")))
-                    }
-                    None => failure.hint(format!("known functions: {}", known.join(", "))),
+                    Some(near) => failure.hint(format!("did you mean `{near}`? Known functions: {known}")),
+                    None => failure.hint(format!("known functions: {known}")),
                 }
             }
             Self::Ambiguous(ids) => {
@@ -89,6 +93,9 @@ mod tests {
         check("list", Err(Problem::Ambiguous(vec!["a-list", "my-shop-list"])));
         check("user", Err(Problem::Unknown(&known)));
         check("", Err(Problem::Unknown(&known)));
+        let many: Vec<String> = (10..30).map(|number| format!("shop-f{number}")).collect();
+        let failure = Problem::Unknown(&many).failure("f31", "is registered").text();
+        assert!(failure.ends_with("shop-f20, shop-f21 and 8 more"), "{failure}");
         assert!(is_named("my-shop-list", "my-shop-list") && is_named("list", "my-shop-list"));
         assert!(!is_named("hop-list", "my-shop-list"));
     }
