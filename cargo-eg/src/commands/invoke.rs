@@ -3,7 +3,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use eg_grammar::{HTTP_REQUEST, StreamKind};
-use eg_sdk::config::Subscription;
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 use eg_sdk::{EventGateway, RetryPolicy};
 use http::StatusCode;
@@ -57,28 +56,46 @@ pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
     if !answer.failed {
         return Ok(());
     }
-    let failure = Failure::new(Exit::Function, format!("function {id} failed: {}", reason(&answer.result)));
+    let reason = reason(&answer.result);
+    let failure = Failure::new(Exit::Function, format!("function {id} failed: {reason}"));
     let is_raw = arguments.data.is_some() && arguments.sample.is_none();
-    Err(if is_raw && takes_requests(&arguments, &id).await {
-        let hint = format!(
-            "{id} answers HTTP requests: `--sample http` puts the payload into one, as in \
-             `cargo eg invoke {id} --sample http --data '{{}}'`"
-        );
-        failure.hint(hint)
-    } else {
-        failure
-    })
+    let (takes, sample) = match if is_raw { called_for(&arguments, &id).await } else { CalledFor::Unknown } {
+        CalledFor::Requests => ("answers HTTP requests", "http"),
+        CalledFor::Events if reason.contains(NO_EVENT) => ("handles events", "event"),
+        _ => return Err(failure),
+    };
+    Err(failure.hint(format!(
+        "{id} {takes}: `--sample {sample}` puts the payload into one, as in \
+         `cargo eg invoke {id} --sample {sample} --data '{{}}'`"
+    )))
 }
 
-/// Whether the local gateway sends HTTP requests to the function.
-async fn takes_requests(arguments: &cli::Invoke, id: &str) -> bool {
+/// What a function says of a payload that is no event.
+const NO_EVENT: &str = "unknown payload";
+
+/// What the local gateway calls a function for.
+enum CalledFor {
+    Requests,
+    Events,
+    Unknown,
+}
+
+async fn called_for(arguments: &cli::Invoke, id: &str) -> CalledFor {
     if arguments.aws.stage.is_some() {
-        return false;
+        return CalledFor::Unknown;
     }
-    let Ok(gateway) = EventGateway::with_settings(arguments.gateway.settings()) else { return false };
+    let Ok(gateway) = EventGateway::with_settings(arguments.gateway.settings()) else {
+        return CalledFor::Unknown;
+    };
     let subscriptions = gateway.with_retry(RetryPolicy::none()).subscriptions().list().await;
-    let takes = |one: &Subscription| one.function_id == id && one.event_type == HTTP_REQUEST;
-    subscriptions.is_ok_and(|subscriptions| subscriptions.iter().any(takes))
+    let subscriptions = subscriptions.unwrap_or_default();
+    let mut types = subscriptions.iter().filter(|one| one.function_id == id).map(|one| &*one.event_type);
+    match types.next() {
+        None => CalledFor::Unknown,
+        Some(HTTP_REQUEST) => CalledFor::Requests,
+        Some(_) if types.any(|ty| ty == HTTP_REQUEST) => CalledFor::Requests,
+        Some(_) => CalledFor::Events,
+    }
 }
 
 /// Calls a function of the local Lambda at the URL `base`.

@@ -351,4 +351,14 @@ async fn a_payload_for_a_route_is_hinted_at_its_sample() {
         format!("error: function users-create failed: Unknown: no such payload\n{hint}")
     );
     assert_eq!(invoke("send"), "error: function mail-send failed: Unknown: no such payload\n");
+    let lambda =
+        lambda_with(br#"{"errorType":"Reject","errorMessage":"unknown payload with the keys `a`"}"#, true)
+            .await;
+    let arguments = ["invoke", "send", "--data", "{}", "--lambda-url", &lambda, "--config-url", config];
+    assert_eq!(
+        app.eg(&arguments).stderr,
+        "error: function mail-send failed: Reject: unknown payload with the keys `a`\n\
+         hint: mail-send handles events: `--sample event` puts the payload into one, as in \
+         `cargo eg invoke mail-send --sample event --data '{}'`\n"
+    );
 }

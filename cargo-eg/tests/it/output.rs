@@ -49,6 +49,8 @@ async fn what_functions_print_is_shown_with_the_function() {
         "{all}"
     );
     assert!(all.starts_with("mail-welcome | START ") || all.starts_with("shop-list    | START "), "{all}");
+    let nothing = app.eg(&["logs", "--function", "list", "--since", "2999-01-01"]);
+    assert_eq!((&*nothing.stdout, &*nothing.stderr), ("", "nothing was printed since then by shop-list\n"));
     let one = app.eg(&["logs", "--function", "list", "--since", "5m"]).stdout;
     assert!(one.contains("\nlist got {") && !one.contains('|'), "{one}");
     run.signal(Signal::INT);

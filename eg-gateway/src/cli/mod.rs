@@ -238,7 +238,9 @@ async fn run(options: Options) -> ExitCode {
         Ok(gateway) => gateway,
         Err(error) => return explain(&error),
     };
-    tracing::info!(events = gateway.events_url(), config = gateway.config_url(), "event gateway is running");
+    let (events, config) = (gateway.events_url(), gateway.config_url());
+    let dashboard = format!("{}{}", config.trim_end_matches('/'), eg_dashboard::ROOT);
+    tracing::info!(events, config, dashboard = &*dashboard, "event gateway is running");
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

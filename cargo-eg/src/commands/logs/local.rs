@@ -66,7 +66,7 @@ pub(super) async fn run(arguments: cli::Logs) -> Result<(), Failure> {
         None => None,
     };
     let mut signals = Signals::listen()?;
-    let mut logs = BTreeMap::new();
+    let (mut logs, mut is_empty) = (BTreeMap::new(), true);
     loop {
         let ids = match one {
             Some(id) => vec![id.to_owned()],
@@ -82,6 +82,7 @@ pub(super) async fn run(arguments: cli::Logs) -> Result<(), Failure> {
             }
         }
         let (text, is_all) = print_new(&mut logs, names.as_ref(), arguments.tail)?;
+        is_empty &= text.is_empty();
         if let Reader::Gone = show(text.as_bytes())? {
             return Ok(());
         }
@@ -89,6 +90,10 @@ pub(super) async fn run(arguments: cli::Logs) -> Result<(), Failure> {
             continue;
         }
         if !arguments.tail {
+            if is_empty {
+                let when = if since.is_some() { "since then" } else { "yet" };
+                eprintln!("nothing was printed {when} by {}", one.unwrap_or("any function"));
+            }
             return Ok(());
         }
         tokio::select! {
