@@ -74,7 +74,7 @@ mod tests {
         let letter = |reason: &str| -> DeadLetter {
             let letter = json!({
                 "deadLetterId": 1, "subscriptionId": "s", "functionId": "f", "eventId": "1", "eventType": "t",
-                "source": "/s", "reason": reason, "acceptedAt": "2026-01-31T12:00:00Z",
+                "source": "/s", "state": "dead", "reason": reason, "acceptedAt": "2026-01-31T12:00:00Z",
                 "deadAt": "2026-01-31T12:00:01Z", "attempts": [], "event": {},
             });
             serde_json::from_str(&letter.to_string()).unwrap()

@@ -59,15 +59,18 @@ pub(crate) async fn run(arguments: cli::Invoke) -> Result<(), Failure> {
     let reason = reason(&answer.result);
     let failure = Failure::new(Exit::Function, format!("function {id} failed: {reason}"));
     let is_raw = arguments.data.is_some() && arguments.sample.is_none();
-    let (takes, sample) = match if is_raw { called_for(&arguments, &id).await } else { CalledFor::Unknown } {
-        CalledFor::Requests => ("answers HTTP requests", "http"),
-        CalledFor::Events if reason.contains(NO_EVENT) => ("handles events", "event"),
-        _ => return Err(failure),
-    };
-    Err(failure.hint(format!(
-        "{id} {takes}: `--sample {sample}` puts the payload into one, as in \
-         `cargo eg invoke {id} --sample {sample} --data '{{}}'`"
-    )))
+    let called_for = if is_raw { called_for(&arguments, &id).await } else { CalledFor::Unknown };
+    Err(match called_for {
+        CalledFor::Requests => failure.hint(format!(
+            "{id} answers HTTP requests: `--sample http` puts the payload into one, as in \
+             `cargo eg invoke {id} --sample http --data '{{}}'`"
+        )),
+        CalledFor::Events if reason.contains(NO_EVENT) => failure.hint(format!(
+            "{id} handles events: `--sample event` puts the payload into one, as in \
+             `cargo eg invoke {id} --sample event --data '{{}}'`"
+        )),
+        _ => failure,
+    })
 }
 
 /// What a function says of a payload that is no event.

@@ -126,7 +126,7 @@ async fn an_export_that_fails_does_not_look_complete() {
         }
         let letter = json!({
             "deadLetterId": 9, "subscriptionId": "s", "functionId": "crm", "eventId": "1", "eventType": "user.created",
-            "source": "/s", "reason": BROKEN, "acceptedAt": "2026-01-31T12:00:00Z", "deadAt": "2026-01-31T12:00:01Z",
+            "source": "/s", "state": "dead", "reason": BROKEN, "acceptedAt": "2026-01-31T12:00:00Z", "deadAt": "2026-01-31T12:00:01Z",
             "attempts": [], "event": {},
         });
         Json(json!({"deadLetters": [letter], "next": 9})).into_response()
