@@ -23,6 +23,7 @@ use super::{ApiState, answer, jobs, json, with_type};
 use crate::activity::Activity;
 use crate::clock;
 use crate::decide::secrets::restored;
+use crate::decide::size;
 use crate::store::{DeadLetterQuery, Redrive, StoreError, Work};
 
 const STATE: Parameter = Parameter {
@@ -103,14 +104,18 @@ async fn redrive_one(
     body: Received,
 ) -> Result<Response, ApiError> {
     let (edited, letter) = (edited(&body)?, number(&id)?);
+    let stored = app.store.dead_letter(space.clone(), letter).await?;
     let edited = match edited {
         Some(edited) => {
-            let stored = app.store.dead_letter(space.clone(), letter).await?;
-            let restored = stored.and_then(|stored| restored(&edited, &stored.event));
+            let restored = stored.as_ref().and_then(|stored| restored(&edited, &stored.event));
             Some(event_json(restored.as_deref().unwrap_or(&edited))?)
         }
         None => None,
     };
+    let stored = stored.ok_or_else(|| missing(&id))?;
+    let size = edited.as_ref().map_or(stored.event.get().len(), Vec::len);
+    let snapshot = app.configuration.current();
+    size::check(&snapshot.catalog, &space, [stored.function_id.as_str()], size)?;
     match app.store.redrive(space.clone(), letter, edited, clock::timestamp()).await? {
         Redrive::Missing => Err(missing(&id)),
         Redrive::Inactive => Err(ApiError::subscription_inactive(&id)),

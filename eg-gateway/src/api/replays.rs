@@ -16,6 +16,7 @@ use super::received::Received;
 use super::routes::{Content, Doc, Routes};
 use super::{ApiState, jobs, json};
 use crate::clock;
+use crate::decide::size;
 use crate::store::Work;
 
 pub(super) fn routes() -> Routes {
@@ -48,6 +49,12 @@ async fn create(
         let subscription = snapshot.catalog.table::<Subscription>().find(&space, id)?;
         if subscription.kind == SubscriptionType::Sync {
             return Err(ApiError::bad_request(format!("subscription \"{id}\" is sync: it answers emitters")));
+        }
+        if let Some(event) = &request.event_id {
+            let (source, ty) = (request.source.clone(), request.ty.clone());
+            let stored = app.store.event(space.clone(), event.clone(), source, ty).await?;
+            let size = stored.map_or(0, |stored| stored.event.event.get().len());
+            size::check(&snapshot.catalog, &space, [subscription.function_id.as_str()], size)?;
         }
     }
     let name = clock::event_id().to_string();

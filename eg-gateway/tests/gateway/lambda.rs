@@ -295,6 +295,42 @@ async fn an_event_that_lambda_does_not_take_is_refused_before_anything_happens()
     assert!(lambda.try_call().is_none());
 }
 
+/// Both were accepted, and ended as dead letters with Lambda's reason.
+#[tokio::test]
+async fn a_replay_and_a_redrive_that_lambda_does_not_take_are_refused() {
+    let (lambda, functions) = (lambda().await, Functions::accepting().await);
+    let gateway = gateway(&lambda, PLACES[0].1).await;
+    let api = &gateway.api;
+    api.http_function("plain", &functions.url("/")).await;
+    for name in ["big", "small"] {
+        api.event_type(name).await;
+    }
+    let large =
+        json!({ "specversion": "1.0", "id": "1", "source": "/s", "type": "big", "data": "x".repeat(LIMIT) });
+    api.subscribe("big", "plain").await;
+    assert_eq!(api.emit_json(&large).await.status(), 202);
+    api.subscribe("small", "rejects").await;
+    api.emit("small", "2").await;
+    let letters = api.wait_for_dead_letters(1).await;
+
+    let subscription = api.subscribe("big", "hello").await;
+    let replay = json!({ "eventId": "1", "subscriptionId": subscription });
+    let edited = json!({ "event": large });
+    let redrive = format!("default/dead-letters/{}/redrive", letters[0]["deadLetterId"]);
+    for (path, body, function) in [("default/replays", replay, "hello"), (&redrive, edited, "rejects")] {
+        let (status, body) = api.config(Method::POST, path, body.to_string()).await;
+        let message = error(status, &body).message;
+        assert_eq!(status, 413, "{path}: {message}");
+        let limit = format!("function \"{function}\" takes at most 6291456, the limit of AWS Lambda");
+        assert!(message.contains(&limit), "{path}: {message}");
+    }
+    let (_, body) = api.config(Method::GET, "default/events/1", "").await;
+    let event: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(event["deliveries"].as_array().unwrap().len(), 1, "only the one to `plain`");
+    assert_eq!(api.dead_letters().await.len(), 1);
+    gateway.gateway.shutdown().await;
+}
+
 /// JSON has no bytes. Header values that are not UTF-8 reached functions as U+FFFD.
 #[tokio::test]
 async fn header_values_that_are_not_utf8_are_read_as_iso_8859_1() {
