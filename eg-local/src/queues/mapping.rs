@@ -1,7 +1,7 @@
 //! Lambda's event source mapping: collects batches of messages, calls the function, and settles each message. Source:
 //! Lambda's developer guide, "how Lambda polls and batches".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -242,13 +242,20 @@ impl Poller {
         let properties = self.queues.properties(queue.clone()).await?;
         let redrive = properties.redrive();
         let target = redrive.as_ref().map(|redrive| redrive.target.clone());
-        let (mut handled, mut failed, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
-        for Message { id, receipt, .. } in batch {
+        let (mut handled, mut failed, mut rejected, mut behind) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        // The groups in which a rejected message has kept the ones behind it from being handled.
+        let mut held_up = BTreeSet::new();
+        for Message { id, receipt, group, .. } in batch {
             match &outcome {
                 Ok(failures) => match failures.get(id) {
                     // Without a queue for dead letters, it comes again.
                     Some(Failure { reason, is_rejected: true }) if redrive.is_some() => {
                         rejected.push((receipt.clone(), reason.clone()));
+                        held_up.extend(group);
+                    }
+                    Some(_) if group.as_ref().is_some_and(|group| held_up.contains(group)) => {
+                        behind.push(receipt.clone());
                     }
                     Some(Failure { reason, .. }) => failed.push((receipt.clone(), reason.clone())),
                     None => handled.push(receipt.clone()),
@@ -265,6 +272,7 @@ impl Poller {
             .with(move |store| {
                 store.delete(&name, &handled)?;
                 store.fail(&name, &failed, visible)?;
+                store.give_back(&name, &behind, now())?;
                 let Some(redrive) = redrive else { return Ok(Vec::new()) };
                 store.reject(&name, &rejected, &redrive, now())
             })

@@ -294,6 +294,22 @@ async fn a_rejected_message_does_not_come_again() {
     cloud.stop().await;
 }
 
+/// A message behind rejected ones became a dead letter without having been handled: each rejection counted as one of its receives.
+#[tokio::test]
+async fn rejections_use_up_no_receives_of_the_messages_behind_them() {
+    let cloud = Cloud::builder().visibility(Duration::from_secs(60)).max_receives(2).start().await.unwrap();
+    cloud.deploy(FunctionSpec::new("pack", example("function")).handler("batch")).await.unwrap();
+    let orders = cloud.queue("orders.fifo").await.unwrap();
+    for body in ["wrong 1", "wrong 2", "wrong 3", "good"] {
+        orders.send_in_group("g", body).await.unwrap();
+    }
+    cloud.map(Mapping::new("orders.fifo", "pack")).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), orders.drained()).await.unwrap().unwrap();
+    assert_eq!(orders.dead_letters().await.unwrap(), ["wrong 3", "wrong 2", "wrong 1"]);
+    assert_eq!(cloud.log("pack").unwrap().matches("handling good").count(), 1);
+    cloud.stop().await;
+}
+
 #[tokio::test]
 async fn dead_letters_have_a_reason_and_are_tried_again_one_by_one() {
     let cloud = Cloud::builder().visibility(Duration::ZERO).max_receives(2).start().await.unwrap();

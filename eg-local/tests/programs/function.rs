@@ -28,6 +28,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         Ok("never_ready") => std::future::pending().await,
         Ok("batch") => lambda_runtime::run(service_fn(batch)).await,
         Ok("print_event") => lambda_runtime::run(service_fn(print_event)).await,
+        Ok("socket") => lambda_runtime::run(service_fn(socket)).await,
         Ok("stream") => lambda_runtime::run(service_fn(stream)).await,
         Ok("stream_by_hand") => stream_by_hand(),
         Ok("with_extension") => with_extension().await,
@@ -37,6 +38,21 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         }
         _ => lambda_runtime::run(service_fn(handle)).await,
     }
+}
+
+/// Writes what it gets from a WebSocket API into a file, and answers messages. The client says whether it fails.
+async fn socket(event: LambdaEvent<Value>) -> Result<Value, Failure> {
+    let payload = event.payload;
+    let mut seen =
+        std::fs::File::options().create(true).append(true).open(std::env::var("SEEN").unwrap_or_default())?;
+    seen.write_all(format!("{payload}\n").as_bytes())?;
+    let asked = &payload["queryStringParameters"];
+    let body = payload["body"].as_str().unwrap_or_default();
+    if body == "fail" || asked.get("fail").is_some() {
+        return Err("as it was told".to_owned().into());
+    }
+    let status = asked["status"].as_str().and_then(|status| status.parse().ok()).unwrap_or(200_u16);
+    Ok(json!({ "statusCode": status, "body": format!("got {body}") }))
 }
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Failure> {
@@ -81,15 +97,22 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Failure> {
 /// Handles the messages of a queue, all but those that are `bad`, and those that are `wrong`, which it rejects.
 async fn batch(event: LambdaEvent<Value>) -> Result<Value, Failure> {
     let (mut failed, mut errors) = (Vec::new(), serde_json::Map::new());
-    let mut rejected = Vec::new();
+    let (mut rejected, mut blocked) = (Vec::new(), Vec::new());
     for record in event.payload["Records"].as_array().ok_or("no batch")? {
         let body = record["body"].as_str().unwrap_or_default();
+        let group = &record["attributes"]["MessageGroupId"];
+        if blocked.contains(group) {
+            failed.push(json!({"itemIdentifier": record["messageId"]}));
+            continue;
+        }
         println!("handling {body}");
-        if ["bad", "wrong"].contains(&body) {
+        let is_wrong = body.starts_with("wrong");
+        if is_wrong || body == "bad" {
             let id = record["messageId"].as_str().unwrap_or_default();
             failed.push(json!({"itemIdentifier": id}));
+            blocked.extend((is_wrong && group.is_string()).then(|| group.clone()));
             errors.insert(id.to_owned(), json!(format!("{body} cannot be packed")));
-            rejected.extend((body == "wrong").then(|| id.to_owned()));
+            rejected.extend(is_wrong.then(|| id.to_owned()));
         }
     }
     Ok(json!({ "batchItemFailures": failed, "errors": errors, "rejected": rejected }))

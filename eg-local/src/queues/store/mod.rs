@@ -221,6 +221,12 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
+    /// Makes messages visible again at once as if they had not been received, because nobody has tried to handle them.
+    pub(super) fn give_back(&self, queue: &str, receipts: &[String], now: i64) -> Result<(), StoreError> {
+        let update = "UPDATE messages SET visible = ?3, receipt = NULL, receives = receives - 1 WHERE queue = ?1 AND receipt = ?2";
+        self.each(receipts, update, queue, Some(now)).map(drop)
+    }
+
     /// Makes messages dead letters at once, because they were rejected for these reasons. Returns their ids with how often they
     /// were received, and the reasons.
     pub(super) fn reject(
