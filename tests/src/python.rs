@@ -62,14 +62,28 @@ pub fn environment() -> Option<PathBuf> {
 /// If it cannot be installed.
 #[must_use]
 pub fn lambda_emulator() -> Option<PathBuf> {
+    Some(emulator_in(&sam_package()?))
+}
+
+/// Returns the folder with the sample events of SAM's command line: `event-mapping.json` describes the files in `events`. Returns
+/// `None` if this machine has no Python.
+///
+/// # Panics
+/// If it cannot be installed.
+#[must_use]
+pub fn sam_events() -> Option<PathBuf> {
+    Some(sam_package()?.join("samcli/lib/generated_sample_events"))
+}
+
+/// Returns the folder of SAM's command line, without what it depends on.
+fn sam_package() -> Option<PathBuf> {
     let uv = environment()?.join("bin/uv");
-    let dir = installed("lambda-emulator", &SAM, |dir| {
+    installed("lambda-emulator", &SAM, |dir| {
         run(Command::new(uv).args(["pip", "install", "--quiet", "--no-deps", "--target"]).arg(dir).args(SAM));
         let program = emulator_in(dir);
         let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(program, executable).expect("the emulator is in the package");
-    })?;
-    Some(emulator_in(&dir))
+    })
 }
 
 fn emulator_in(dir: &Path) -> PathBuf {

@@ -86,6 +86,8 @@ pub(crate) const SAMPLES: &[Sample] = samples! {
     "codecommit": "trigger of a CodeCommit repository",
     "secret-rotation": "step of a rotation in Secrets Manager",
     "ses-receive": "e-mail that SES receives",
+    "workmail": "e-mail that passes WorkMail",
+    "batch-job": "input of a function that submits a job to AWS Batch",
     "cloudfront-viewer-request": "Lambda@Edge: request of a viewer",
     "cloudfront-origin-response": "Lambda@Edge: response of an origin",
     "appsync-resolver": "call of a direct Lambda resolver of AppSync",
@@ -100,6 +102,7 @@ pub(crate) const SAMPLES: &[Sample] = samples! {
     "client-vpn": "question of Client VPN: may this connection be made?",
     "transfer-identity": "question of Transfer Family: who is this user?",
     "ground-truth-annotation": "task before labelling in SageMaker Ground Truth",
+    "ground-truth-consolidation": "labels of several workers in SageMaker Ground Truth",
     "lambda-destination": "failed invocation in an on-failure destination",
     "stream-failure": "failed batch of a stream in an on-failure destination",
 };
