@@ -19,7 +19,7 @@ use crate::state::{State, create_folder};
 use crate::watch::{fingerprint, of_file, program_files};
 
 use super::secrets::Secrets;
-use super::tables;
+use super::{local_aws, tables};
 
 /// One function, ready to be started.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ fn described(
     if let Some((_, url)) = tables::endpoint() {
         if stage.tables(service).next().is_some() {
             // Functions do not inherit the variable for all services.
-            set(tables::DYNAMODB, url.into());
+            set(local_aws::DYNAMODB, url.into());
         }
         for (name, table) in stage.tables(service).filter(|(_, table)| !is_set(&table.variable)) {
             set(&table.variable, stage.table_name(name, table).into());

@@ -3,10 +3,12 @@
 
 mod app;
 mod deploy;
+mod local_aws;
 mod orphans;
 pub(crate) mod plan;
 mod register;
 mod secrets;
+mod streams;
 mod tables;
 
 pub(crate) use app::{LocalApp, Observers, Options, Ports, Update};

@@ -1,36 +1,24 @@
 //! Creates the tables of `[deploy.tables]` at the DynamoDB on this machine that the environment names. Which functions get their
 //! names is left to `deploy`.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use eg_local::emulator::REGION;
 use eg_sdk::__private::HttpClient;
-use http::Request;
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
 use crate::project::deploy::{Deploy, Kept, KeyAttribute};
 use crate::project::services::Service;
 
-/// The variable of AWS's SDKs that names the address of a DynamoDB on this machine, and the one for all services.
-pub(super) const DYNAMODB: &str = "AWS_ENDPOINT_URL_DYNAMODB";
-const ALL_SERVICES: &str = "AWS_ENDPOINT_URL";
+use super::local_aws::{self, ALL_SERVICES, Api, DYNAMODB};
+use super::streams;
 
-/// The key that functions on this machine have. What plays DynamoDB here may keep tables apart by key and region, and checks
-/// no signature.
-pub(super) const ACCESS_KEY: &str = "local";
-
-/// How long a call may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const API: Api = Api { name: "DynamoDB", signed: "dynamodb", target: "DynamoDB_20120810", json: "1.0" };
 
 /// The name of the table, its key, and the attribute with the time at which an item expires.
 type Wanted<'a> = (String, Vec<&'a KeyAttribute>, Option<&'a str>);
 
 /// Returns the address of the DynamoDB on this machine, with the variable that names it.
 pub(super) fn endpoint() -> Option<(&'static str, String)> {
-    let set = |name| std::env::var(name).ok().filter(|url| !url.is_empty()).map(|url| (name, url));
-    [DYNAMODB, ALL_SERVICES].into_iter().find_map(set)
+    local_aws::endpoint(&[DYNAMODB, ALL_SERVICES])
 }
 
 /// Creates the tables that the services use and that do not exist yet. One that exists keeps its items. Without a DynamoDB, there
@@ -41,6 +29,7 @@ pub(super) fn endpoint() -> Option<(&'static str, String)> {
 pub(super) async fn create(services: &[Service]) -> Result<(), Failure> {
     let Some((variable, url)) = endpoint() else { return Ok(()) };
     let client = HttpClient::default();
+    let followed = streams::tables(services);
     for (name, key, ttl) in services.iter().flat_map(wanted) {
         let failed = |reason: String| {
             Failure::new(Exit::Failed, format!("cannot create table `{name}` at {url}: {reason}"))
@@ -50,16 +39,21 @@ pub(super) async fn create(services: &[Service]) -> Result<(), Failure> {
         let schema = key.iter().zip(["HASH", "RANGE"]);
         let schema: Vec<Value> =
             schema.map(|(key, kind)| json!({"AttributeName": key.name, "KeyType": kind})).collect();
-        let table = json!({
+        let mut table = json!({
             "TableName": name, "BillingMode": "PAY_PER_REQUEST", "KeySchema": schema,
             "AttributeDefinitions": key.iter().map(attribute).collect::<Vec<_>>(),
         });
-        match call(&client, &url, "CreateTable", &table).await {
+        if followed.contains(&name) {
+            table["StreamSpecification"] =
+                json!({"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"});
+        }
+        match local_aws::call(&client, &url, API, "CreateTable", &table).await {
             Ok(_) => {}
             // Another run has created it.
             Err(reason) if reason.starts_with("ResourceInUseException") => {
                 let named = json!({"TableName": name});
-                let existing = call(&client, &url, "DescribeTable", &named).await.map_err(failed)?;
+                let existing =
+                    local_aws::call(&client, &url, API, "DescribeTable", &named).await.map_err(failed)?;
                 let (old, new) = (key_of(&existing["Table"]), key_of(&table));
                 if old != new {
                     let message = format!("table `{name}` at {url} has {old}, but eg.toml declares {new}");
@@ -79,14 +73,14 @@ pub(super) async fn create(services: &[Service]) -> Result<(), Failure> {
 
 /// Lets items of a table expire, unless they do.
 async fn expire(client: &HttpClient, url: &str, table: &str, attribute: &str) -> Result<(), String> {
-    let now = call(client, url, "DescribeTimeToLive", &json!({"TableName": table})).await?;
+    let now = local_aws::call(client, url, API, "DescribeTimeToLive", &json!({"TableName": table})).await?;
     let status = now["TimeToLiveDescription"]["TimeToLiveStatus"].as_str().unwrap_or_default();
     if status.starts_with("ENABL") {
         return Ok(());
     }
     let expiry = json!({"AttributeName": attribute, "Enabled": true});
     let change = json!({"TableName": table, "TimeToLiveSpecification": expiry});
-    call(client, url, "UpdateTimeToLive", &change).await.map(drop)
+    local_aws::call(client, url, API, "UpdateTimeToLive", &change).await.map(drop)
 }
 
 /// Returns the key of a table as eg.toml spells it: ``the partition key `customer:S` and the sort key `number:N` ``.
@@ -120,34 +114,4 @@ fn wanted(service: &Service) -> Vec<Wanted<'_>> {
         Kept::Elsewhere(_) => None,
     });
     here.collect()
-}
-
-/// Calls an operation of DynamoDB. Returns its result, or the reason if it fails, which begins with the code of the error.
-async fn call(client: &HttpClient, url: &str, operation: &str, body: &Value) -> Result<Value, String> {
-    let scope = format!("{ACCESS_KEY}/20260101/{REGION}/dynamodb/aws4_request");
-    let request = Request::post(url)
-        .header("content-type", "application/x-amz-json-1.0")
-        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
-        .header("x-amz-date", "20260101T000000Z")
-        .header(
-            "authorization",
-            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
-        )
-        .body(Bytes::from(body.to_string()))
-        .map_err(|error| error.to_string())?;
-    let answer = client.send(request, PATIENCE).await.map_err(|error| error.to_string())?;
-    let content: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-    if answer.status().is_success() {
-        return Ok(content);
-    }
-    let error = content;
-    let code = error["__type"].as_str().and_then(|ty| ty.rsplit('#').next());
-    let message = error["message"].as_str().or_else(|| error["Message"].as_str()).unwrap_or_default();
-    Err(match code {
-        Some(code) => format!("{code}: {message}"),
-        None => format!(
-            "the server returned {} and no error of DynamoDB; check that the URL is that of a DynamoDB",
-            answer.status().as_u16()
-        ),
-    })
 }

@@ -26,6 +26,7 @@ mod queues;
 mod reload;
 mod run;
 mod store;
+mod streams;
 mod support;
 mod tables;
 mod template;
