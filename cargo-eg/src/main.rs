@@ -16,6 +16,7 @@ mod exit;
 mod needs;
 mod project;
 mod run;
+mod sockets;
 mod state;
 mod template;
 mod watch;

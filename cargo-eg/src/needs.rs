@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use eg_grammar::variable::CONNECTIONS;
 use eg_grammar::{EVENT_RECEIVED, SecretReference, StreamKind, is_system_event_type};
 use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{EventTrigger, Function, Manifest, RetryOptions, RoutePath, Trigger};
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::project::deploy::{EVENT_BUS, Stage};
+use crate::sockets::is_socket;
 
 /// The timeout in seconds and the memory in megabytes of functions that set none.
 pub(crate) const TIMEOUT: u32 = 30;
@@ -21,8 +23,9 @@ pub(crate) const RUNTIME: &str = "provided.al2023";
 /// The variable with the URL of the queue that keeps what the function rejects.
 pub(crate) use eg_grammar::variable::FAILURES_QUEUE;
 
-/// How many seconds a function behind an HTTP API has at most: the API gives up after 30
-/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).
+/// How many seconds a function behind an HTTP or WebSocket API has at most: an HTTP API gives up after 30, a WebSocket API after 29
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>,
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>).
 pub(crate) const ANSWERED: u32 = 29;
 
 /// What Lambda does with the network interfaces of a function in a VPC. AWS's own policy for it is for all resources, too
@@ -66,6 +69,8 @@ pub(crate) enum Resource<'a> {
     Parameter(&'a str),
     /// The name or the ARN of a secret of Secrets Manager.
     Secret(&'a str),
+    /// The connections of the application's WebSocket API.
+    Connections,
     /// Everything, for actions that know no resources.
     Every,
     /// A stream that the function reads: a table, a stream or a topic.
@@ -88,7 +93,10 @@ pub(crate) fn pattern(event: &EventTrigger) -> Result<Value, String> {
              the HTTP API"
         ));
     }
-    if ty.starts_with("websocket.") || ty.starts_with("com.amazonaws.") {
+    if is_socket(event) {
+        return Err(format!("{ty} comes from the WebSocket API"));
+    }
+    if ty.starts_with("com.amazonaws.") {
         return Err(format!("{ty} comes from a service of AWS, which must be connected by hand"));
     }
     match ty {
@@ -110,7 +118,8 @@ pub(crate) fn is_route(event: &EventTrigger) -> bool {
 /// the usual one.
 pub(crate) fn timeout(function: &Function, stage: Option<&Stage>) -> u32 {
     let set = stage.and_then(|stage| stage.function(&function.id)).and_then(|settings| settings.timeout);
-    let usual = if function.events().any(is_route) { ANSWERED } else { TIMEOUT };
+    let is_answered = |event| is_route(event) || is_socket(event);
+    let usual = if function.events().any(is_answered) { ANSWERED } else { TIMEOUT };
     set.or(function.timeout).unwrap_or(usual)
 }
 
@@ -197,7 +206,7 @@ fn finding(source: StreamKind) -> Option<&'static str> {
 /// Whether something on AWS fires a trigger.
 pub(crate) fn is_fired(trigger: &Trigger) -> bool {
     match trigger {
-        Trigger::Event(event) => is_route(event) || pattern(event).is_ok(),
+        Trigger::Event(event) => is_route(event) || is_socket(event) || pattern(event).is_ok(),
         _ => true,
     }
 }
@@ -211,7 +220,8 @@ fn kind<S: serde::Serializer>(kind: &StreamKind, serializer: S) -> Result<S::Ok,
 pub(crate) fn variables(function: &Function) -> Vec<&'static str> {
     let bus = (!function.emits.is_empty()).then_some(EVENT_BUS);
     let failures = keeps_failures(function).then_some(FAILURES_QUEUE);
-    bus.into_iter().chain(failures).collect()
+    let connections = function.connections.then_some(CONNECTIONS);
+    bus.into_iter().chain(failures).chain(connections).collect()
 }
 
 /// Returns what a function of a service may do: write its log, and what its signature and triggers require.
@@ -234,6 +244,14 @@ pub(crate) fn permissions<'a>(
             on: Resource::Failures,
             condition: None,
             reason: "what it fails to handle or rejects is kept".to_owned(),
+        });
+    }
+    if function.connections {
+        permissions.push(Permission {
+            actions: owned(&["execute-api:ManageConnections"]),
+            on: Resource::Connections,
+            condition: None,
+            reason: "it manages the connections of the WebSocket API".to_owned(),
         });
     }
     let mut queues: Vec<&str> = Vec::new();

@@ -16,6 +16,7 @@
 //! | HTTP headers: names of the gateway's, values as text | [`header`] |
 //! | environment variables of deployed programs, references to secrets | [`variable`], [`SecretReference`] |
 //! | AWS regions: partition and domain | [`region`] |
+//! | WebSocket APIs: event types, stage, size of messages | [`websocket`] |
 //! | CORS | [`cors`] |
 //! | requests of web pages to local ports | [`OwnNames`], [`Visit`], [`Foreign`] |
 //! | misspelt words | [`nearest`], [`did_you_mean`] |
@@ -64,6 +65,7 @@ mod stream;
 mod suggest;
 pub mod variable;
 mod verdict;
+pub mod websocket;
 
 pub use bom::{text_without_bom, without_bom};
 pub use bound::Bound;

@@ -19,6 +19,12 @@ pub fn domain(region: &str) -> &'static str {
     }
 }
 
+/// Returns the URL of the public endpoint of a service: `https://<service>.<region>.<domain>`.
+#[must_use]
+pub fn endpoint(service: &str, region: &str) -> String {
+    format!("https://{service}.{region}.{}", domain(region))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,17 +1,17 @@
-//! Reports what queues and schedules do to whoever observes them. Reports decide nothing.
+//! Reports what queues, schedules and connections do to whoever observes them. Reports decide nothing.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Something that a queue or a schedule did.
+/// Something that a queue, a schedule or a connection did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TriggerActivity {
     /// A function is about to be called. Events that it emits until it answers name one of `events` as their cause.
     Calling {
         /// Ids of the events; for a queue, ids of its messages.
         events: Vec<String>,
-        /// The trigger, for example `queue orders` or `rate(5 minutes)`.
+        /// The trigger, for example `queue orders`, `rate(5 minutes)` or `websocket.message`.
         trigger: String,
     },
     /// A function was called with a batch of messages.
@@ -60,6 +60,39 @@ pub enum TriggerActivity {
         /// Duration of the call.
         duration: Duration,
     },
+    /// A function was called with records of a stream.
+    Records {
+        /// The stream, for example `table orders`.
+        stream: String,
+        /// Id of the function.
+        function: String,
+        /// Number of records in the call.
+        records: usize,
+        /// The error if a record failed, and the delay before it is tried again; without one, it is given up.
+        failure: Option<(String, Option<Duration>)>,
+        /// Duration of the call.
+        duration: Duration,
+    },
+    /// A stream could not be read.
+    StreamFailed {
+        /// The stream, for example `table orders`.
+        stream: String,
+        /// The error.
+        error: String,
+    },
+    /// A function was called with an event of a WebSocket connection.
+    Socket {
+        /// The type of the event: `websocket.connect`, `websocket.message` or `websocket.disconnect`.
+        event: String,
+        /// Id of the connection.
+        connection: String,
+        /// Id of the function.
+        function: String,
+        /// The status that the function answered, or its error.
+        outcome: Result<u16, String>,
+        /// Duration of the call.
+        duration: Duration,
+    },
 }
 
 /// Receives every [`TriggerActivity`]; cheap to clone. The default observer ignores them.
@@ -72,7 +105,8 @@ impl Observer {
         Self(Arc::new(observe))
     }
 
-    pub(crate) fn report(&self, activity: TriggerActivity) {
+    /// Reports an activity. Programs that call functions of a local cloud themselves report those calls.
+    pub fn report(&self, activity: TriggerActivity) {
         (self.0)(activity);
     }
 }

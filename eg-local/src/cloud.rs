@@ -1,4 +1,4 @@
-//! `Cloud`: one handle for functions, queues and schedules on one port, for tests. Combines the other modules and
+//! `Cloud`: one handle for functions, queues, schedules and connections on one port, for tests. Combines the other modules and
 //! adds no behaviour of its own.
 
 use std::io;
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use eg_grammar::variable::CONNECTIONS;
 use serde::Serialize;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -15,6 +16,7 @@ use crate::emulator::{self, BindError, CallError, DeployError, Emulator, Functio
 use crate::private;
 use crate::queues::{self, Mapping, Mappings, Queue, QueueError, Queues, StoreError};
 use crate::schedules;
+use crate::websockets::{self, SocketFunctions, WebSockets};
 
 /// A running cloud on this machine.
 ///
@@ -24,6 +26,7 @@ use crate::schedules;
 pub struct Cloud {
     emulator: Emulator,
     queues: Queues,
+    sockets: WebSockets,
     mappings: Mutex<Mapped>,
     folder: Folder,
 }
@@ -148,11 +151,14 @@ impl CloudBuilder {
         let queues = Queues::open(&folder.path().join("queues.db"), self.queues)?;
         let mut options = emulator::EmulatorOptions::new(folder.logs());
         options.addr.set_port(self.port);
-        options.routes = queues::router(queues.clone());
+        let sockets = WebSockets::new(self.observer.clone());
+        options.routes = queues::router(queues.clone()).merge(sockets.management());
+        options.pages = sockets.clients();
         let mut emulator = Emulator::bind(options).await?;
         emulator.open();
         let running = Mappings::new(queues.clone(), emulator.invoker(), self.observer);
-        Ok(Cloud { emulator, queues, mappings: Mutex::new(Mapped { running, all: Vec::new() }), folder })
+        let mappings = Mutex::new(Mapped { running, all: Vec::new() });
+        Ok(Cloud { emulator, queues, sockets, mappings, folder })
     }
 }
 
@@ -176,10 +182,12 @@ impl Cloud {
 
     /// Deploys a function, or a new version of it, and returns when a process of it is ready for its first event.
     ///
-    /// The function's environment names this cloud in `AWS_ENDPOINT_URL_SQS` and `AWS_ENDPOINT_URL_LAMBDA`, unless
-    /// its own variables override them.
+    /// The function's environment names this cloud in `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL_LAMBDA` and
+    /// `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`, unless its own variables override them.
     pub async fn deploy(&self, mut function: FunctionSpec) -> Result<(), Error> {
+        let connections = websockets::management_url(self.url());
         let defaults = [
+            (CONNECTIONS, &*connections),
             ("AWS_ENDPOINT_URL_SQS", self.url()),
             ("AWS_ENDPOINT_URL_LAMBDA", self.url()),
             ("AWS_ACCESS_KEY_ID", "local"),
@@ -230,6 +238,17 @@ impl Cloud {
         Ok(())
     }
 
+    /// Sets the functions of the WebSocket API. Clients connect to [`websocket_url`](Self::websocket_url).
+    pub fn websockets(&self, functions: SocketFunctions) {
+        self.sockets.set(self.emulator.invoker(), functions);
+    }
+
+    /// Returns the URL of the WebSocket API, for example `ws://127.0.0.1:49152/ws`.
+    #[must_use]
+    pub fn websocket_url(&self) -> String {
+        websockets::client_url(self.url())
+    }
+
     /// Returns a function's log: its own lines between Lambda's `START`, `END` and `REPORT`.
     pub fn log(&self, function: &str) -> Result<String, Error> {
         let bytes = std::fs::read(self.folder.logs().join(format!("{function}.log")))
@@ -237,9 +256,10 @@ impl Cloud {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Waits for the current batches, then ends all processes. Returns once all have ended.
+    /// Ends connections and waits for the current batches, then ends all processes. Returns once all have ended.
     pub async fn stop(self) {
-        let Self { emulator, mappings, folder, .. } = self;
+        let Self { emulator, sockets, mappings, folder, .. } = self;
+        sockets.stop().await;
         mappings.into_inner().unwrap_or_else(PoisonError::into_inner).running.stop().await;
         emulator.shut_down().await;
         drop(folder);

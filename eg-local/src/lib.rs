@@ -10,8 +10,10 @@ mod private;
 pub mod queues;
 pub mod schedules;
 mod screening;
+pub mod websockets;
 
 pub use activity::{Observer, TriggerActivity};
 pub use cloud::{Cloud, CloudBuilder, Error};
 pub use emulator::FunctionSpec;
 pub use queues::{Mapping, Queue, QueueError};
+pub use websockets::{SocketFunctions, WebSockets};

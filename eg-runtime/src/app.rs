@@ -20,7 +20,7 @@ use crate::mounted::{self, Mounted};
 use crate::registry::{self, FunctionDef, RegistryError};
 use crate::shared::{Shared, States};
 use crate::start::RUNTIME_API;
-use crate::{Error, panics, secrets, start};
+use crate::{Connections, Error, panics, secrets, start};
 
 /// The functions of this binary, with their shared state and layers.
 #[derive(Debug)]
@@ -183,6 +183,13 @@ impl App {
     #[must_use]
     pub fn gateway(mut self, gateway: EventGateway) -> Self {
         self.states.insert(gateway);
+        self
+    }
+
+    /// Sets the client of the connections of the WebSocket API. Default: a client configured by environment variables.
+    #[must_use]
+    pub fn connections(mut self, connections: Connections) -> Self {
+        self.states.insert(connections);
         self
     }
 

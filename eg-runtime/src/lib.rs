@@ -122,6 +122,10 @@
 //! | `websocket.message` | a message on such a connection; with `mode = "sync"` the result is the answer | the message |
 //! | `com.amazonaws.sns.Notification` | a notification of an SNS topic that is not an event itself | the message |
 //!
+//! With [`Connections`] in its signature, any function sends to the connections of the WebSocket API. `cargo eg run` serves one to
+//! local clients. With `mode = "sync"`, a status of `websocket.connect` that is no success refuses the connection. Each of the
+//! three events has one function, and a call that fails is not repeated.
+//!
 //! # Whatever Lambda sends
 //!
 //! Cognito, Step Functions, CloudFormation, Firehose and many others call a function directly and expect an answer of their
@@ -280,6 +284,7 @@ mod body;
 mod caller;
 mod change;
 mod checks;
+mod connections;
 mod context;
 mod deadline;
 mod decision;
@@ -329,19 +334,27 @@ pub use attributes::{Event, Schema, authorizer, http, invoke, queue, schedule, s
     feature = "appsync",
     feature = "autoscaling",
     feature = "bedrock_agent_runtime",
+    feature = "chime_bot",
     feature = "clientvpn",
     feature = "cloudformation",
     feature = "cloudwatch_alarms",
+    feature = "cloudwatch_events",
     feature = "cloudwatch_logs",
     feature = "code_commit",
     feature = "codebuild",
+    feature = "codedeploy",
+    feature = "codepipeline_cloudwatch",
     feature = "codepipeline_job",
     feature = "cognito",
     feature = "config",
     feature = "connect",
+    feature = "controltower",
     feature = "documentdb",
     feature = "dynamodb",
+    feature = "ecr_scan",
     feature = "firehose",
+    feature = "iam",
+    feature = "iot_1_click",
     feature = "iot_button",
     feature = "kafka",
     feature = "kinesis",
@@ -364,6 +377,7 @@ pub use axum::{
 };
 pub use caller::{Caller, Iam};
 pub use change::{Change, ChangeKind};
+pub use connections::{Connection, ConnectionRecorder, Connections, Presence};
 pub use context::{Context, NotAFunction};
 pub use decision::Decision;
 /// The outbox: state and emitted events stored together, each event handled once. [`Emit::stage`] creates its events.

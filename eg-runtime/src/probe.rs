@@ -9,6 +9,7 @@ use eg_sdk::__private::EventTrait as Event;
 use eg_sdk::schema::Shape;
 use eg_sdk::{CloudEvent, EventGateway, EventSet};
 
+use crate::connections::Connections;
 use crate::emit::Emit;
 use crate::shared::Need;
 use crate::state::State;
@@ -99,6 +100,11 @@ impl<E: Event> Probe<Json<E>> {
     };
     /// The event type whose payload it decodes.
     pub const PAYLOAD: Option<&'static str> = Some(E::TYPE);
+}
+
+impl Probe<Connections> {
+    /// The client.
+    pub const NEEDS: Option<Need> = Some(Connections::NEED);
 }
 
 impl<T: 'static> Probe<State<T>> {

@@ -37,6 +37,8 @@ pub struct Need {
     id: fn() -> TypeId,
     name: fn() -> &'static str,
     make: fn(&mut States) -> Result<(), Unmet>,
+    /// Whether the function manages the connections of a WebSocket API with it.
+    pub(crate) connections: bool,
 }
 
 /// Why a needed value is missing.
@@ -49,7 +51,12 @@ pub(crate) enum Unmet {
 impl Need {
     /// A value of this type. A client is created if the app has none: configured by environment variables.
     pub(crate) const fn of<T: Any>() -> Self {
-        Self { id: TypeId::of::<T>, name: type_name::<T>, make: make::<T> }
+        Self { id: TypeId::of::<T>, name: type_name::<T>, make: make::<T>, connections: false }
+    }
+
+    /// The client of the connections of a WebSocket API, which has this type and is created by `make`.
+    pub(crate) const fn of_connections<T: Any>(make: fn(&mut States) -> Result<(), Unmet>) -> Self {
+        Self { id: TypeId::of::<T>, name: type_name::<T>, make, connections: true }
     }
 
     /// Returns the name of the type.

@@ -116,7 +116,7 @@ pub mod __private {
     #[cfg(feature = "eventbridge")]
     pub use crate::client::Queue;
     #[cfg(feature = "client")]
-    pub use crate::client::{Connection, HttpClient, HttpError, RequestBody, Unanswered};
+    pub use crate::client::{Connection, Connections, HttpClient, HttpError, RequestBody, Unanswered};
     #[cfg(feature = "secrets")]
     pub use crate::client::{Secrets, Unread};
     // The gateway finds CORS configurations by their escaped ids.

@@ -2,7 +2,7 @@
 
 use std::env;
 
-use eg_grammar::variable::EVENT_BUS;
+use eg_grammar::variable::{CONNECTIONS, EVENT_BUS};
 
 use crate::config::{Aws, Secret};
 use crate::eventbridge::{DetailFormat, MAX_EVENT_BYTES};
@@ -99,6 +99,22 @@ fn aws(var: impl Fn(&'static str) -> Option<String>) -> Aws {
         aws_access_key_id: var("AWS_ACCESS_KEY_ID").map(Secret::from),
         aws_secret_access_key: var("AWS_SECRET_ACCESS_KEY").map(Secret::from),
         aws_session_token: var("AWS_SESSION_TOKEN").map(Secret::from),
+    }
+}
+
+/// The access to the connections of a WebSocket API.
+#[derive(Debug)]
+pub(crate) struct ConnectionsAccess {
+    pub(crate) aws: Aws,
+    /// `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`. `AWS_ENDPOINT_URL` has no stage, so it does not count.
+    pub(crate) endpoint: Option<String>,
+}
+
+impl ConnectionsAccess {
+    /// Reads the access from this process's environment.
+    pub(crate) fn from_env() -> Self {
+        let var = |name| env::var(name).ok().filter(|value: &String| !value.is_empty());
+        Self { aws: aws(var), endpoint: var(CONNECTIONS) }
     }
 }
 

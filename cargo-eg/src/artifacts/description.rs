@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use eg_grammar::variable::SECRETS;
+use eg_grammar::websocket::MESSAGE;
+use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 use serde::Serialize;
 use serde_json::Value;
@@ -14,6 +16,7 @@ use super::bundle::Bundle;
 use crate::needs::{self, Permission};
 use crate::project::deploy::{Kept, KeyAttribute, Stage, Value as Setting};
 use crate::project::toolchain::Machine;
+use crate::sockets::is_socket;
 
 /// The version of the format. Keys may be added; a change of a key's meaning counts it up.
 const VERSION: u32 = 1;
@@ -119,6 +122,9 @@ struct Described<'a> {
     /// Whether only a service of AWS or a program calls it, by its name.
     invoked: bool,
     routes: Vec<Route<'a>>,
+    /// The events of the WebSocket API that it handles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    connections: Vec<OfConnections<'a>>,
     /// Whether it streams an answer, so that its URL needs the invoke mode `RESPONSE_STREAM`.
     streams_answers: bool,
     patterns: Vec<Value>,
@@ -128,6 +134,15 @@ struct Described<'a> {
     queues: Vec<Queue<'a>>,
     streams: Vec<Stream<'a>>,
     permissions: Vec<Permission<'a>>,
+}
+
+/// An event of the WebSocket API.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OfConnections<'a> {
+    event: &'a str,
+    /// Whether the client gets the answer.
+    answers: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -288,6 +303,14 @@ impl<'a> Described<'a> {
                     method: route.method.as_str(),
                     path: route.path.to_string(),
                     authorizer: route.authorizer.as_deref(),
+                })
+                .collect(),
+            connections: function
+                .events()
+                .filter(|event| is_socket(event))
+                .map(|event| OfConnections {
+                    event: &event.event_type,
+                    answers: event.event_type == MESSAGE && event.mode == SubscriptionType::Sync,
                 })
                 .collect(),
             streams_answers: function.streams(),

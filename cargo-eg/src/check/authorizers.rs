@@ -18,7 +18,8 @@ pub(super) fn unmatched(services: &[Service]) -> Vec<Finding> {
                 findings.push(
                     Finding::new(Class::UnmatchedAuthorizer, message, vec![place(function, "")]).help(
                         format!(
-                            "write `authorizer = {}` in the `#[http]` of each route that it is for",
+                            "write `authorizer = {}` in the `#[http]` of each route that it is for; if a REST or WebSocket API \
+                             of your own asks it, use --allow unmatched-authorizer",
                             function.name
                         ),
                     ),

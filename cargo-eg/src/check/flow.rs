@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use eg_grammar::websocket::is_event;
 use eg_grammar::{is_system_event_type, nearest};
 use eg_sdk::manifest::{EventPattern, Function, Trigger};
 
@@ -68,7 +69,7 @@ pub(super) fn never_emitted(services: &[Service]) -> Vec<Finding> {
     let missing = flow
         .subscribers
         .iter()
-        .filter(|(ty, _)| !flow.emitters.contains_key(*ty) && !is_system_event_type(ty));
+        .filter(|(ty, _)| !flow.emitters.contains_key(*ty) && !is_system_event_type(ty) && !is_event(ty));
     missing
         .map(|(ty, subscribers)| {
             let places = subscribers.iter().map(|function| place(function, format!("on {ty}"))).collect();
@@ -172,6 +173,7 @@ mod tests {
                     ("pay", &["card.charged"], &[]),
                     ("alert", &["eventgateway.delivery.deadLettered"], &[]),
                     ("let_in", &["sync page.left /pages"], &[]),
+                    ("chat", &["websocket.message"], &[]),
                 ],
             ),
         ]);

@@ -9,6 +9,7 @@ use eg_sdk::manifest::{EventTrigger, Function};
 
 use super::model::{Service, functions, place};
 use super::{Class, Finding};
+use crate::sockets;
 
 /// Returns a finding for each route that another one makes unreachable.
 pub(super) fn conflicts(services: &[Service]) -> Vec<Finding> {
@@ -24,7 +25,24 @@ pub(super) fn conflicts(services: &[Service]) -> Vec<Finding> {
             findings.push(finding((earlier, first), (function, trigger)));
         }
     }
+    findings.extend(sockets::by_event(functions(services)).into_values().flat_map(shared));
     findings
+}
+
+/// Returns a finding for each further function of an event of the WebSocket API, which has one.
+fn shared(functions: Vec<(&Function, &EventTrigger)>) -> Vec<Finding> {
+    let Some(((first, event), others)) = functions.split_first() else { return Vec::new() };
+    let ty = event.event_type.as_str();
+    // Two synchronous subscriptions are one route already.
+    let is_told = |other: &EventTrigger| event.mode == SubscriptionType::Sync && other.mode == event.mode;
+    let others = others.iter().filter(|(_, other)| !is_told(other));
+    others
+        .map(|(other, _)| {
+            let places = vec![place(first, format!("on {ty}")), place(other, format!("on {ty}"))];
+            Finding::new(Class::RouteConflict, format!("two functions handle {ty}"), places)
+                .help("a WebSocket API has one function for each of its events: subscribe only one")
+        })
+        .collect()
 }
 
 fn finding((a, route): (&Function, &EventTrigger), (b, second): (&Function, &EventTrigger)) -> Finding {
@@ -69,6 +87,22 @@ mod tests {
                 "two functions answer GET /users/{id} @ a.rs:1 a-get GET /users/{id}, b.rs:1 b-find GET /users/{name}",
                 "two functions answer GET /users @ a.rs:2 a-list GET /users, b.rs:2 b-all GET /users",
                 "two functions answer POST / price.asked @ c.rs:1 c-one POST / price.asked, c.rs:2 c-two POST / price.asked",
+            ]
+        );
+    }
+
+    #[test]
+    fn events_of_connections_have_one_function() {
+        let services = services(&[
+            ("a", &[("one", &["websocket.message"], &[]), ("two", &["sync websocket.message /"], &[])]),
+            ("b", &[("in", &["websocket.connect"], &[]), ("out", &["websocket.disconnect"], &[])]),
+            ("c", &[("sync", &["sync websocket.disconnect /"], &[])]),
+        ]);
+        assert_eq!(
+            texts(&conflicts(&services)),
+            [
+                "two functions handle websocket.disconnect @ b.rs:2 b-out on websocket.disconnect, c.rs:1 c-sync on websocket.disconnect",
+                "two functions handle websocket.message @ a.rs:1 a-one on websocket.message, a.rs:2 a-two on websocket.message",
             ]
         );
     }

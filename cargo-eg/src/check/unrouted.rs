@@ -6,6 +6,7 @@ use eg_sdk::manifest::EventTrigger;
 
 use super::model::{Service, functions, place, subscriptions};
 use super::{Class, Finding};
+use crate::sockets::is_socket;
 
 /// Returns the synchronous subscriptions at the path where all events arrive.
 pub(super) fn unrouted(services: &[Service]) -> Vec<Finding> {
@@ -27,7 +28,7 @@ pub(super) fn unrouted(services: &[Service]) -> Vec<Finding> {
 
 /// Returns whether a caller of the HTTP API would wait for the answer. A WebSocket API returns that to its messages itself.
 fn is_asked(trigger: &&EventTrigger) -> bool {
-    trigger.mode == SubscriptionType::Sync && !trigger.event_type.starts_with("websocket.")
+    trigger.mode == SubscriptionType::Sync && !is_socket(trigger)
 }
 
 #[cfg(test)]

@@ -97,6 +97,14 @@ pub(crate) enum Command {
 /// address. A message that fails five times moves to the queue NAME-dead-letters; list those with
 /// `cargo eg dead-letters --queue NAME`.
 ///
+/// `#[stream]` functions get records from `cargo eg emit --stream NAME`. Where AWS_ENDPOINT_URL_DYNAMODB_STREAMS,
+/// AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_KINESIS or AWS_ENDPOINT_URL names a server on this machine, they also get what is
+/// written to their table or Kinesis stream there from the start of `run` on. Tables of eg.toml are created with a stream if a
+/// function follows it.
+///
+/// Functions that subscribe to websocket.connect, websocket.message and websocket.disconnect get the events of WebSocket clients,
+/// which connect to the websocket address.
+///
 /// Declare functions in other languages in an eg.toml. They run in its folder, and restart when a program or template in it
 /// changes (.py, .js, .html and the like, and files that a command names). Changes of data such as .json or .csv restart
 /// nothing, because functions may write it.
@@ -110,7 +118,8 @@ pub(crate) enum Command {
 /// EVENT_GATEWAY_*, AWS_*, LAMBDA_*, PORT, EVENT_BUS, EVENT_FAILURES_QUEUE and EG_SECRETS, except AWS_ENDPOINT_URL_*, which
 /// names local replacements for AWS services. They also get the variables, secrets, queues and tables of the stage `local` in
 /// `[deploy]` of eg.toml; secrets without a value in your environment come from .env beside it. `run` adds Lambda's
-/// variables, EVENT_GATEWAY_URL, EVENT_GATEWAY_CONFIG_URL, AWS_ENDPOINT_URL_SQS, and EG_DATA_DIR, a folder that survives restarts.
+/// variables, EVENT_GATEWAY_URL, EVENT_GATEWAY_CONFIG_URL, AWS_ENDPOINT_URL_SQS,
+/// AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI, and EG_DATA_DIR, a folder that survives restarts.
 #[derive(Debug, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct Run {

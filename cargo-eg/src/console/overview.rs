@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use eg_grammar::Schedule;
 use eg_local::queues::dead_letters_of;
+use eg_local::websockets::client_url;
 use eg_sdk::manifest::{Function, Trigger};
 use time::OffsetDateTime;
 
@@ -15,6 +16,7 @@ use super::text::{BOLD, DIM, GREEN, YELLOW, coloured, columns, count, printable}
 use super::trials::trials;
 use crate::project::services::{Service, describe};
 use crate::run::Update;
+use crate::sockets::is_socket;
 
 /// The maximum number of functions that a reload lists by name.
 const SHOWN: usize = 4;
@@ -64,6 +66,8 @@ pub(crate) fn overview(
     section(&mut text, "queues", queues(&functions));
     let state = seen_from(current, addresses.state);
     let pages = format!("{}{}", addresses.config.trim_end_matches('/'), eg_dashboard::ROOT);
+    let has_sockets = functions.iter().any(|function| function.events().any(is_socket));
+    let sockets = if has_sockets { client_url(addresses.lambda) } else { String::new() };
     let has_queues = queues(&functions).next().is_some();
     let rows = [
         ["events", addresses.events],
@@ -71,6 +75,7 @@ pub(crate) fn overview(
         ["lambda", addresses.lambda],
         // The same port serves the SQS API.
         ["sqs", if has_queues { addresses.lambda } else { "" }],
+        ["websocket", &sockets],
         ["state", &state],
         ["dashboard", &pages],
     ];

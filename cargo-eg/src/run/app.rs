@@ -9,10 +9,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use eg_gateway::{Activity, Gateway};
+use eg_grammar::variable::CONNECTIONS;
 use eg_local::Observer;
 use eg_local::emulator::{self, Emulator, OutputObserver};
 use eg_local::queues::{self, Mapping, Mappings, Queues};
 use eg_local::schedules::{Schedules, Timed};
+use eg_local::{WebSockets, websockets};
 use eg_sdk::manifest::{Function, Trigger};
 use eg_sdk::{EventGateway, Settings};
 use time::OffsetDateTime;
@@ -22,13 +24,15 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::{Exit, Failure, chain};
 use crate::project::deploy::Deploy;
 use crate::project::services::Service;
+use crate::sockets;
 use crate::state::running::{Named, Running};
 use crate::state::{Lock, State, schemas};
 
 use super::deploy::{Deployment, deployments, tidy};
 use super::orphans;
 use super::register::register;
-use super::tables;
+use super::streams::Readers;
+use super::{local_aws, streams, tables};
 
 /// How long running batches and scheduled calls may take when the application stops; the same as for deliveries.
 const GRACE: Duration = Duration::from_secs(9);
@@ -70,6 +74,8 @@ pub(crate) struct LocalApp {
     emulator: Emulator,
     queues: Queues,
     mappings: Mappings,
+    sockets: WebSockets,
+    readers: Readers,
     /// `None` if schedules are off.
     schedules: Option<Schedules>,
     /// The version of each running function.
@@ -107,15 +113,28 @@ impl LocalApp {
             .map_err(|error| Failure::new(Exit::Failed, error))?;
         // The emulator's port comes first, because the gateway needs its URL: it may have deliveries left from an
         // earlier run and starts them at once. They wait until the functions are ready.
-        let emulator = bind(state, &options, &queues, observers.output.clone()).await?;
+        let sockets = WebSockets::new(observers.triggers.clone());
+        let emulator = bind(state, &options, &queues, &sockets, observers.output.clone()).await?;
         let gateway = start_gateway(state, &options, emulator.url()).await?;
         let mappings = Mappings::new(queues.clone(), emulator.invoker(), observers.triggers.clone());
+        let readers = Readers::new(emulator.invoker(), observers.triggers.clone());
         let schedules =
             options.schedules.then(|| Schedules::new(emulator.invoker(), observers.triggers.clone()));
         let state = state.clone();
         let (running, binaries) = (BTreeMap::new(), Default::default());
-        let mut app =
-            Self { state, _lock: lock, gateway, emulator, queues, mappings, schedules, running, binaries };
+        let mut app = Self {
+            state,
+            _lock: lock,
+            gateway,
+            emulator,
+            queues,
+            mappings,
+            sockets,
+            readers,
+            schedules,
+            running,
+            binaries,
+        };
         match app.change(services).await {
             Ok(update) => Ok((app, update)),
             Err(failure) => {
@@ -144,12 +163,15 @@ impl LocalApp {
     /// Starts the new functions, then updates their callers, then stops the old functions. So no call goes to a
     /// function that is not running.
     async fn change(&mut self, services: &[Service]) -> Result<Update, Failure> {
+        sockets::local(functions(services)).map_err(|shared| Failure::new(Exit::Refused, shared))?;
+        let connections = websockets::management_url(self.emulator.url());
         let variables = [
+            (CONNECTIONS, &*connections),
             ("EVENT_GATEWAY_URL", self.gateway.events_url()),
             ("EVENT_GATEWAY_CONFIG_URL", self.gateway.config_url()),
             // Access to the local queues. Lambda provides credentials to every function; these are placeholders.
             ("AWS_ENDPOINT_URL_SQS", self.emulator.url()),
-            ("AWS_ACCESS_KEY_ID", tables::ACCESS_KEY),
+            ("AWS_ACCESS_KEY_ID", local_aws::ACCESS_KEY),
             ("AWS_SECRET_ACCESS_KEY", "local"),
         ];
         let deployments = deployments(services, &self.state, self.emulator.url(), &variables)?;
@@ -165,6 +187,7 @@ impl LocalApp {
         if !gone.is_empty() {
             update.orphans = orphans::count(&client, &gone, before).await?;
         }
+        self.readers.set(streams::followed(services)).await;
         // Without the file, `cargo eg emit` checks no payloads.
         let _ = schemas::write(self.state.root(), services.iter().map(|service| &service.manifest));
         self.running.retain(|id, _| {
@@ -210,6 +233,9 @@ impl LocalApp {
     /// Makes queues and schedules call the functions of `services` from now on.
     fn call(&mut self, services: &[Service]) {
         self.mappings.set(functions(services).flat_map(mappings).collect());
+        // What two functions share was refused before.
+        let functions_of_sockets = sockets::local(functions(services)).unwrap_or_default();
+        self.sockets.set(self.emulator.invoker(), functions_of_sockets);
         if let Some(schedules) = &mut self.schedules {
             schedules.set(functions(services).flat_map(timed).collect());
         }
@@ -250,7 +276,7 @@ impl LocalApp {
                         schedules.stop().await;
                     }
                 };
-                tokio::join!(self.mappings.stop(), schedules)
+                tokio::join!(self.mappings.stop(), self.sockets.stop(), self.readers.stop(), schedules)
             })
             .await;
         };
@@ -311,13 +337,15 @@ async fn bind(
     state: &State,
     app: &Options,
     queues: &Queues,
+    sockets: &WebSockets,
     output: OutputObserver,
 ) -> Result<Emulator, Failure> {
     let port = app.ports.lambda;
     let mut options = emulator::EmulatorOptions::new(state.logs());
     options.addr.set_port(port);
     options.allowed_hosts.clone_from(&app.allowed_hosts);
-    options.routes = queues::router(queues.clone());
+    options.routes = queues::router(queues.clone()).merge(sockets.management());
+    options.pages = sockets.clients();
     options.output = output;
     Emulator::bind(options).await.map_err(|error| match error {
         emulator::BindError::PortInUse { .. } => in_use(&[(port, "local Lambda", "--lambda-port")]),

@@ -40,7 +40,22 @@ pub(super) fn all(application: &Application<'_>, builder: &mut Builder) {
     }
 }
 
-fn is_named(manifest: &Manifest, function: &Function) -> bool {
+/// Notes the authorizers that no route names: an API that the template does not make may ask them.
+pub(super) fn others(application: &Application<'_>, builder: &mut Builder) {
+    for (manifest, function) in application.functions() {
+        if function.is_authorizer() && !is_named(manifest, function) {
+            builder.notes.push(format!(
+                "{}: no route names this authorizer; for a REST or WebSocket API of your own, give API Gateway the ARN in the \
+                 output {}, and let it invoke the function",
+                function.id,
+                arn_output(function)
+            ));
+        }
+    }
+}
+
+/// Returns whether a route of its service names an authorizer.
+pub(super) fn is_named(manifest: &Manifest, function: &Function) -> bool {
     let mut routes = manifest.functions.iter().flat_map(Function::events);
     routes.any(|route| route.authorizer.as_ref() == Some(&function.name))
 }
@@ -62,6 +77,11 @@ pub(super) fn of_route(
         ));
     }
     Some(reference(&authorizer_id(&pascal(&id))))
+}
+
+/// Returns the name of the output with the ARN of a function.
+pub(super) fn arn_output(function: &Function) -> String {
+    format!("{}Arn", pascal(&function.id))
 }
 
 /// Returns the logical id of the authorizer that a function is.

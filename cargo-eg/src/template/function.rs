@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eg_grammar::StreamKind;
-use eg_grammar::variable::SECRETS;
+use eg_grammar::variable::{CONNECTIONS, SECRETS};
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 use serde_json::Value as Json;
 
@@ -17,7 +17,7 @@ use super::queues::{Queues, failures_id};
 use super::role::{Own, role};
 use super::rules::Rules;
 use super::streams::Stream;
-use super::{Application, Tree, api, limits, map, tables};
+use super::{Application, Tree, api, limits, map, tables, websockets};
 
 /// How many days a function's log is kept.
 const LOGGED: u32 = 30;
@@ -135,9 +135,12 @@ impl Whole<'_> {
             all.insert(&queue.variable, url);
         }
         for name in needs::variables(function) {
-            let is_queue = name == needs::FAILURES_QUEUE;
-            let queue = || reference(&failures_id(&manifest.service));
-            all.insert(name, if is_queue { queue() } else { application.bus() });
+            let value = match name {
+                needs::FAILURES_QUEUE => reference(&failures_id(&manifest.service)),
+                CONNECTIONS => websockets::management_url(),
+                _ => application.bus(),
+            };
+            all.insert(name, value);
         }
         builder.problems.extend(limits::too_large(&function.id, &all));
         let all = all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

@@ -21,11 +21,13 @@ mod rules;
 mod streams;
 mod tables;
 mod tree;
+mod websockets;
 
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 
 use crate::needs;
 use crate::project::deploy::{Bus, ExistingQueue, Stage};
+use crate::sockets::is_socket;
 
 use self::builder::{Builder, resource};
 pub(crate) use self::extra::Extra;
@@ -37,6 +39,7 @@ use self::tree::map;
 /// The logical ids of the resources that all functions share.
 const BUS: &str = "EventBus";
 const API: &str = "HttpApi";
+const SOCKETS: &str = "WebSocketApi";
 
 /// What a template is made for.
 pub(crate) struct Application<'a> {
@@ -79,6 +82,11 @@ impl Application<'_> {
         };
         self.functions()
             .any(|(_, function)| !function.emits.is_empty() || function.triggers.iter().any(matches))
+    }
+
+    /// Whether functions handle the events of connections, so that there is a WebSocket API.
+    fn has_sockets(&self) -> bool {
+        self.functions().any(|(_, function)| function.events().any(is_socket))
     }
 
     /// Returns the name or the ARN of the bus, as rules and functions name it.
@@ -126,6 +134,8 @@ pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refuse
     }
     let paths = Paths::of(application.functions().map(|(_, function)| function), &mut builder.notes);
     api::api(application, &paths, &mut builder);
+    websockets::api(application, &mut builder);
+    authorizers::others(application, &mut builder);
     tables::tables(application, &mut builder);
     let queues = queues::queues(application, &mut builder);
     for manifest in application.manifests {

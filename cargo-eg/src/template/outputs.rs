@@ -3,7 +3,7 @@
 use super::api::url_id;
 use super::names::{arn, attribute, in_stack, pascal, reference, sub};
 use super::queues::{Queues, failures_id};
-use super::{API, Application, Tree, map, tables};
+use super::{API, Application, SOCKETS, Tree, authorizers, map, tables, websockets};
 use crate::needs;
 
 /// Returns the outputs.
@@ -17,15 +17,19 @@ pub(super) fn outputs(application: &Application<'_>, queues: &Queues) -> Vec<(St
         let url = format!("https://${{{API}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}");
         add(format!("{API}Url"), "Where requests go", sub(&url));
     }
-    for (_, function) in application.functions() {
+    if application.has_sockets() {
+        add(format!("{SOCKETS}Url"), "Where clients connect", websockets::client_url());
+    }
+    for (manifest, function) in application.functions() {
         let id = pascal(&function.id);
         if function.streams() {
             let description = format!("Where {} streams its answers", function.id);
             add(url_id(&id), &description, attribute(&url_id(&id), "FunctionUrl"));
         }
-        if function.is_invoked() {
+        let is_for_other_apis = function.is_authorizer() && !authorizers::is_named(manifest, function);
+        if function.is_invoked() || is_for_other_apis {
             let description = format!("The function {}, for whatever invokes it", function.id);
-            add(format!("{id}Arn"), &description, arn(&id));
+            add(authorizers::arn_output(function), &description, arn(&id));
         }
     }
     if application.has_bus() {

@@ -8,7 +8,7 @@ use crate::needs::{Permission, Resource};
 
 use super::names::{arn, pascal, reference, sub};
 use super::queues::{Queues, failures_id};
-use super::{Application, Tree, map, resource, streams, tables};
+use super::{Application, Tree, map, resource, streams, tables, websockets};
 
 /// The resources of one function that its role names.
 pub(super) struct Own<'a> {
@@ -83,6 +83,7 @@ fn statement(
         }
         Resource::Secret(id) => secret(id),
         Resource::Stream { source, name } => reference(&streams::parameter(source, name)),
+        Resource::Connections => websockets::connections_arn(),
         Resource::Every => "*".into(),
         Resource::Table(name) => match application.stage.tables.get(name) {
             Some(table) => tables::arn_of(name, table),

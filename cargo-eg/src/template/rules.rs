@@ -6,6 +6,7 @@ use eg_sdk::manifest::{EventTrigger, Function, Method, RoutePath, Trigger};
 use serde_json::{Value, json};
 
 use crate::needs;
+use crate::sockets::is_socket;
 
 use super::builder::{Builder, resource};
 use super::names::{arn, pascal, reference};
@@ -109,8 +110,8 @@ impl<'a> Rules<'a> {
         let id = &self.function.id;
         let pattern = match needs::pattern(event) {
             Ok(pattern) => pattern,
-            // A route takes requests for it.
-            Err(_) if needs::is_route(event) => return None,
+            // A route takes requests for it, or the WebSocket API has one for it.
+            Err(_) if needs::is_route(event) || is_socket(event) => return None,
             Err(reason) if self.function.triggers.iter().any(needs::is_fired) => {
                 builder.notes.push(format!("{id}: {reason}"));
                 return None;

@@ -89,7 +89,7 @@ pub use log_times::{offset_since, times};
 pub use printed::{OutputObserver, Printed, Stream};
 pub use spec::FunctionSpec;
 
-use crate::screening::screened;
+use crate::screening::{screened, screened_for_pages};
 use function::Function;
 use log::FunctionLog;
 use registry::Registry;
@@ -113,6 +113,8 @@ pub struct EmulatorOptions {
     pub log_dir: PathBuf,
     /// Another service on the same port, for example another API of AWS. Default: none.
     pub routes: axum::Router,
+    /// Another service on the same port, which pages of this machine may use, too. It must have no fallback. Default: none.
+    pub pages: axum::Router,
     /// Receives what the functions print, besides their logs. Default: nobody.
     pub output: OutputObserver,
 }
@@ -126,6 +128,7 @@ pub struct Emulator {
     url: String,
     log_dir: PathBuf,
     routes: axum::Router,
+    pages: axum::Router,
     output: OutputObserver,
     names: OwnNames,
     registry: Registry,
@@ -209,6 +212,7 @@ impl EmulatorOptions {
             allowed_hosts: Vec::new(),
             log_dir: log_dir.into(),
             routes: axum::Router::new(),
+            pages: axum::Router::new(),
             output: OutputObserver::default(),
         }
     }
@@ -218,7 +222,7 @@ impl Emulator {
     /// Binds the port. Until [`open`](Self::open), callers wait in the listener's queue, so that they do not get an
     /// error for functions that are about to be deployed.
     pub async fn bind(options: EmulatorOptions) -> Result<Self, BindError> {
-        let EmulatorOptions { addr, allowed_hosts, log_dir, routes, output } = options;
+        let EmulatorOptions { addr, allowed_hosts, log_dir, routes, pages, output } = options;
         let names = allowed_hosts.iter().try_fold(OwnNames::new(addr.ip()), |names, host| names.allow(host));
         let names = names.map_err(BindError::Host)?;
         private::create_folder(&log_dir)
@@ -230,7 +234,7 @@ impl Emulator {
         let listener = TcpListener::bind(addr).await.map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
         let (registry, door) = (Registry::new(), Door::Closed(listener));
-        Ok(Self { url, log_dir, routes, output, names, registry, door })
+        Ok(Self { url, log_dir, routes, pages, output, names, registry, door })
     }
 
     /// Returns the URL of the Invoke API, for example `http://127.0.0.1:9001`: the endpoint for AWS SDKs.
@@ -325,7 +329,8 @@ impl Emulator {
 
     fn serve(&self, listener: TcpListener) -> JoinHandle<io::Result<()>> {
         let router = invoke_api::router(self.registry.clone()).merge(self.routes.clone());
-        let router = screened(router, self.names.clone());
+        let pages = screened_for_pages(self.pages.clone(), self.names.clone());
+        let router = pages.fallback_service(screened(router, self.names.clone()));
         let stop = self.registry.work().stop_token().clone().cancelled_owned();
         let listener = listener.tap_io(|stream| {
             // A failure only costs speed.

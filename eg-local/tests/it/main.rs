@@ -13,3 +13,4 @@ mod screening;
 mod streaming;
 mod support;
 mod versions;
+mod websockets;

@@ -11,6 +11,7 @@ use crate::probe::Events;
 use crate::registry::{
     EventBridge, FunctionDef, Mode, Queue, Retry, ServiceDef, Stream, Subscription, Trigger,
 };
+use crate::shared::Need;
 
 /// Records a function in the manifest and registers it with the runtime. Used by the attribute macros. The link
 /// section's attribute is part of this macro, so that user crates can forbid unsafe code.
@@ -132,7 +133,23 @@ const fn write_function(out: &mut Writer<'_>, def: &FunctionDef, events: &[Event
     write_events(out, events);
     write_number(out, ",\"timeout\":", def.timeout);
     write_number(out, ",\"memory\":", def.memory);
+    if manages_connections(def.needs) {
+        out.raw(",\"connections\":true");
+    }
     out.raw("}\n");
+}
+
+const fn manages_connections(needs: &[Option<Need>]) -> bool {
+    let mut i = 0;
+    while i < needs.len() {
+        if let Some(need) = &needs[i]
+            && need.connections
+        {
+            return true;
+        }
+        i += 1;
+    }
+    false
 }
 
 const fn write_number(out: &mut Writer<'_>, key: &str, number: Option<u32>) {
@@ -324,7 +341,7 @@ mod tests {
         memory: Some(512),
         body_limit: None,
         emits: &[&[], &["order.placed", "order.refused"], &["order.paid"]],
-        needs: &[],
+        needs: &[None, Some(crate::Connections::NEED)],
         call: |_| Box::pin(async { crate::returned::reply(()) }),
     };
 
@@ -365,6 +382,7 @@ mod tests {
         let mut expected = json!({
             "package": "shop", "version": "0.1.0", "sinks": SINKS, "panic": "unwind", "name": "order", "doc": "Says \"hello\"\\\n",
             "source": "src/main.rs:1042", "timeout": 30, "memory": 512,
+            "connections": true,
             "triggers": [
                 {"eventType": "http.request", "mode": "sync", "method": "POST", "path": "/orders/:id", "cors": cors,
                  "stream": true, "authorizer": "check_token"},

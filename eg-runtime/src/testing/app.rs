@@ -13,7 +13,7 @@ use super::seed::Faults;
 use super::timers::timers;
 use crate::dispatch::Service;
 use crate::registry::{FunctionDef, Trigger};
-use crate::{App, Error};
+use crate::{App, ConnectionRecorder, Error};
 
 /// Where the clock of a test stands at first: 2026-01-01T00:00:00Z.
 const START: Duration = Duration::from_secs(1_767_225_600);
@@ -28,7 +28,7 @@ impl TestApp {
     /// # Errors
     /// If the app could not start.
     pub fn new(app: App) -> Result<Self, Error> {
-        Self::empty().with(|gateway| Ok(app.gateway(gateway).service("*")?))
+        Self::empty().with(|test| Ok(test.given(app).service("*")?))
     }
 
     /// Creates the app of one of several services that are linked into this binary: the functions of `package`. Add the
@@ -45,7 +45,7 @@ impl TestApp {
     /// # Errors
     /// As for [`of`](Self::of).
     pub fn and(self, package: &str, app: App) -> Result<Self, Error> {
-        self.with(|gateway| Ok(app.gateway(gateway).service_of(package)?))
+        self.with(|test| Ok(test.given(app).service_of(package)?))
     }
 
     fn empty() -> Self {
@@ -63,8 +63,13 @@ impl TestApp {
             faults: None,
             serial: 0,
         };
-        let inner =
-            Arc::new(Inner { gateway, recorder, members: Mutex::default(), state: Mutex::new(state) });
+        let inner = Arc::new(Inner {
+            gateway,
+            recorder,
+            connections: ConnectionRecorder::default(),
+            members: Mutex::default(),
+            state: Mutex::new(state),
+        });
         let weak: Weak<Inner> = Arc::downgrade(&inner);
         inner.recorder.answer_with(move |path, event| {
             let inner = weak.upgrade();
@@ -76,9 +81,9 @@ impl TestApp {
     /// Adds a service that emits into the memory of this app.
     fn with(
         self,
-        service: impl FnOnce(EventGateway) -> Result<(&'static str, Service), Error>,
+        service: impl FnOnce(&Inner) -> Result<(&'static str, Service), Error>,
     ) -> Result<Self, Error> {
-        let (name, service) = service(self.0.gateway.clone())?;
+        let (name, service) = service(&self.0)?;
         let mut members = self.0.members();
         let added = timers(members.len(), service.definitions(), self.now());
         members.push(Arc::new(Member { service, source: format!("/services/{name}") }));

@@ -13,11 +13,13 @@ use super::seed::Faults;
 use super::timers::Timer;
 use crate::dispatch::Service;
 use crate::registry::{FunctionDef, Mode};
+use crate::{App, ConnectionRecorder, Connections};
 
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) gateway: EventGateway,
     pub(super) recorder: Recorder,
+    pub(super) connections: ConnectionRecorder,
     pub(super) members: Mutex<Vec<Arc<Member>>>,
     pub(super) state: Mutex<State>,
 }
@@ -45,6 +47,11 @@ pub(super) struct State {
 }
 
 impl Inner {
+    /// Returns an app that emits, and sends to connections, into the memory of the test.
+    pub(super) fn given(&self, app: App) -> App {
+        app.gateway(self.gateway.clone()).connections(Connections::recorded_by(&self.connections))
+    }
+
     pub(super) fn members(&self) -> MutexGuard<'_, Vec<Arc<Member>>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -113,6 +113,11 @@
 //!
 //! A test that panics prints its seed.
 //!
+//! # Connections
+//!
+//! [`TestApp::connect`], [`TestApp::message`] and [`TestApp::disconnect`] are what the client of a WebSocket API does;
+//! [`TestApp::connections`] has what the functions send to it with [`Connections`](crate::Connections).
+//!
 //! # Several services
 //!
 //! [`TestApp::of`] and [`TestApp::and`] run the services of several packages that are linked into the test, each with an app
@@ -127,6 +132,7 @@
 mod answer;
 mod app;
 pub(crate) mod clock;
+mod connections;
 mod delivery;
 mod inner;
 mod invoke;

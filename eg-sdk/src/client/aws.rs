@@ -7,7 +7,7 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
-use http::Request;
+use http::{Method, Request};
 
 use super::http::{Failed, Http, Reply};
 use super::retry::{Failure, Repeat};
@@ -15,14 +15,14 @@ use super::url::Url;
 use super::{Error, RequestBody};
 use crate::config::{Aws, Secret};
 
-/// An operation of a service that speaks AWS JSON.
+/// An operation of a service.
 #[derive(Debug)]
 pub(super) struct Operation {
     /// The name of the service in signatures.
     pub(super) service: &'static str,
-    /// The value of `X-Amz-Target`.
-    pub(super) target: &'static str,
-    pub(super) content_type: &'static str,
+    pub(super) method: Method,
+    /// The headers that are signed, too.
+    pub(super) headers: &'static [(&'static str, &'static str)],
 }
 
 /// Signs with fixed credentials: Lambda sets them once for each execution environment.
@@ -49,23 +49,24 @@ impl Signer {
         url: &Url,
         body: &Bytes,
     ) -> Result<Request<RequestBody>, String> {
-        let headers = [("content-type", operation.content_type), ("x-amz-target", operation.target)];
+        let Operation { service, method, headers } = operation;
         let identity = self.credentials.clone().into();
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
-            .name(operation.service)
+            .name(service)
             .time(SystemTime::now())
             .settings(SigningSettings::default())
             .build()
             .map_err(|e| e.to_string())?
             .into();
         let address = url.to_string();
-        let request = SignableRequest::new("POST", &address, headers.into_iter(), SignableBody::Bytes(body))
+        let body_to_sign = SignableBody::Bytes(body);
+        let request = SignableRequest::new(method.as_str(), &address, headers.iter().copied(), body_to_sign)
             .map_err(|e| e.to_string())?;
         let (signature, _) = sign(request, &params).map_err(|e| e.to_string())?.into_parts();
-        let mut builder = Request::post(url.target());
-        for (name, value) in headers.into_iter().chain(signature.headers()) {
+        let mut builder = Request::builder().method(method).uri(url.target());
+        for (name, value) in headers.iter().copied().chain(signature.headers()) {
             builder = builder.header(name, value);
         }
         builder.body(RequestBody::from(body.clone())).map_err(|e| e.to_string())
@@ -110,11 +111,6 @@ pub(super) async fn call(
         tokio::time::sleep(wait).await;
         attempt += 1;
     }
-}
-
-/// Returns the URL of a service in a region: the first part of its host is the service's name.
-pub(super) fn public_endpoint(service: &str, region: &str) -> String {
-    format!("https://{service}.{region}.{}", eg_grammar::region::domain(region))
 }
 
 /// Returns the region in `arn:partition:service:region:account:…`.

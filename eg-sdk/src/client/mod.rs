@@ -7,6 +7,7 @@ mod aws;
 mod bus;
 mod collection;
 mod connection;
+mod connections;
 mod emit;
 mod error;
 #[cfg(feature = "history")]
@@ -36,6 +37,7 @@ use tokio::io::DuplexStream;
 pub use self::answer::{Answer, Receipt};
 pub use self::collection::Collection;
 pub use self::connection::{Connection, RequestBody, Unanswered};
+pub use self::connections::Connections;
 pub use self::error::Error;
 #[cfg(feature = "history")]
 pub use self::feed::{Feed, FeedEvent};

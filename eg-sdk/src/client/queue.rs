@@ -1,6 +1,7 @@
 //! Sends messages to a queue of SQS. Leaves signatures to `aws`, and what a message says to the caller.
 
 use bytes::Bytes;
+use http::Method;
 use serde_json::json;
 
 use super::Error;
@@ -10,8 +11,11 @@ use super::url::{Url, parse_url};
 use crate::settings::QueueAccess;
 
 /// The operation in AWS JSON 1.0. Source: the API reference of SQS.
-const SEND_MESSAGE: Operation =
-    Operation { service: "sqs", target: "AmazonSQS.SendMessage", content_type: "application/x-amz-json-1.0" };
+const SEND_MESSAGE: Operation = Operation {
+    service: "sqs",
+    method: Method::POST,
+    headers: &[("content-type", "application/x-amz-json-1.0"), ("x-amz-target", "AmazonSQS.SendMessage")],
+};
 
 /// A queue that takes messages.
 #[derive(Debug)]

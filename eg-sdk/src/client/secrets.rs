@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use eg_grammar::SecretReference;
 use futures_util::future::{join, join_all};
+use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -21,16 +22,19 @@ use crate::settings::SecretsAccess;
 /// Reads up to ten parameters. Source: the API reference of Systems Manager.
 const GET_PARAMETERS: Operation = Operation {
     service: "ssm",
-    target: "AmazonSSM.GetParameters",
-    content_type: "application/x-amz-json-1.1",
+    method: Method::POST,
+    headers: &[("content-type", "application/x-amz-json-1.1"), ("x-amz-target", "AmazonSSM.GetParameters")],
 };
 const AT_ONCE: usize = 10;
 
 /// Reads one secret. Source: the API reference of Secrets Manager.
 const GET_SECRET_VALUE: Operation = Operation {
     service: "secretsmanager",
-    target: "secretsmanager.GetSecretValue",
-    content_type: "application/x-amz-json-1.1",
+    method: Method::POST,
+    headers: &[
+        ("content-type", "application/x-amz-json-1.1"),
+        ("x-amz-target", "secretsmanager.GetSecretValue"),
+    ],
 };
 
 /// The time limits of one attempt and of all attempts of a call. Lambda ends an initialization after ten seconds.
@@ -184,7 +188,7 @@ impl Secrets {
             .ok_or("there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")?;
         let url = match endpoint {
             Some(endpoint) => parse_url(endpoint),
-            None => parse_url(&aws::public_endpoint(operation.service, region)),
+            None => parse_url(&eg_grammar::region::endpoint(operation.service, region)),
         };
         let url = url.map_err(|error| reasons(&error))?;
         let body = body.to_string().into();

@@ -128,6 +128,9 @@ pub struct Function {
     /// The memory that it requires, in megabytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u32>,
+    /// Whether it manages the connections of the application's WebSocket API.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub connections: bool,
     /// The URL of a function that runs elsewhere, declared in `eg.toml` with `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -354,6 +357,7 @@ impl Function {
             sources: BTreeMap::new(),
             timeout: None,
             memory: None,
+            connections: false,
             url: None,
             unknown: Map::new(),
         }

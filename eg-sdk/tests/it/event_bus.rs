@@ -8,13 +8,16 @@ use std::time::Duration;
 use eg_sdk::config::Aws;
 use eg_sdk::eventbridge::DetailFormat;
 use eg_sdk::{CloudEvent, Data, Error, EventBus, EventGateway, RetryPolicy, Settings, TraceContext};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::server::{Seen, Server, json as answer, nobody, status};
+use crate::signature::{SECRET, Signed, is_signed};
 
-const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+/// A call of EventBridge in a region.
+fn call_of(region: &str) -> Signed<'_> {
+    let headers = &["content-type", "host", "x-amz-date", "x-amz-security-token", "x-amz-target"];
+    Signed { service: "events", region, path: "/", headers }
+}
 
 fn settings(endpoint: &str, bus: &str) -> Settings {
     let mut event_bus = EventBus::new(bus);
@@ -62,36 +65,6 @@ fn put_events(call: &Seen, mut code: impl FnMut(usize) -> Option<&'static str>) 
     answer(200, &json!({"FailedEntryCount": failed, "Entries": entries}))
 }
 
-/// Recomputes Signature Version 4 from the received request (AWS General Reference, "Signing AWS API requests").
-fn is_signed(call: &Seen, region: &str) -> bool {
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-    let hmac = |key: &[u8], text: &str| {
-        let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
-        mac.update(text.as_bytes());
-        mac.finalize().into_bytes().to_vec()
-    };
-    let header = |name: &str| call.header(name).unwrap_or_default().to_owned();
-    let date = header("x-amz-date");
-    let scope = format!("{}/{region}/events/aws4_request", &date[..8]);
-    let authorization = header("authorization");
-    let field = |name: &str| {
-        let rest = authorization.split_once(name).unwrap().1;
-        rest.split([',', ' ']).next().unwrap().to_owned()
-    };
-    let signed = field("SignedHeaders=");
-    let headers: String = signed.split(';').map(|name| format!("{name}:{}\n", header(name))).collect();
-    let canonical =
-        format!("POST\n{}\n\n{headers}\n{signed}\n{}", call.uri.path(), hex(&Sha256::digest(&call.body)));
-    let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
-    let key = [region, "events", "aws4_request"]
-        .iter()
-        .fold(hmac(format!("AWS4{SECRET}").as_bytes(), &date[..8]), |key, part| hmac(&key, part));
-    let must_be_signed = ["content-type", "host", "x-amz-date", "x-amz-security-token", "x-amz-target"];
-    field("Credential=") == format!("AKIDEXAMPLE/{scope}")
-        && must_be_signed.iter().all(|name| signed.split(';').any(|s| s == *name))
-        && field("Signature=") == hex(&hmac(&key, &to_sign))
-}
-
 #[tokio::test]
 async fn an_emit_is_one_signed_call() {
     let server = Server::start(|_, call| put_events(call, |_| None)).await;
@@ -105,7 +78,7 @@ async fn an_emit_is_one_signed_call() {
     assert_eq!(call.header("x-amz-target"), Some("AWSEvents.PutEvents"));
     assert_eq!(call.header("content-type"), Some("application/x-amz-json-1.1"));
     assert_eq!(call.header("x-amz-security-token"), Some("the/token=="));
-    assert!(is_signed(call, "eu-central-1"), "{call:?}");
+    assert!(is_signed(call, &call_of("eu-central-1")), "{call:?}");
     let (id, span) = (trace.trace_id(), trace.span_id());
     assert_eq!(
         call.json(),
@@ -126,7 +99,7 @@ async fn the_region_of_an_arn_wins() {
     let arn = "arn:aws:events:us-west-2:123456789012:event-bus/shop";
     EventGateway::with_settings(settings(&server.url, arn)).unwrap().emit(event(1)).await.unwrap();
     let call = &server.seen()[0];
-    assert!(is_signed(call, "us-west-2"));
+    assert!(is_signed(call, &call_of("us-west-2")));
     assert_eq!(call.json()["Entries"][0]["EventBusName"], arn);
 }
 
@@ -191,7 +164,7 @@ async fn only_failed_entries_are_sent_again_in_their_order() {
     assert!(results.iter().all(Result::is_ok));
     let calls: Vec<_> = server.seen().iter().map(ids).collect();
     assert_eq!(calls, [(0..10).collect(), vec![0, 3, 6, 9], vec![6, 9]]);
-    assert!(server.seen().iter().all(|call| is_signed(call, "eu-central-1")));
+    assert!(server.seen().iter().all(|call| is_signed(call, &call_of("eu-central-1"))));
 }
 
 #[tokio::test]

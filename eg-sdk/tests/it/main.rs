@@ -22,6 +22,8 @@ mod client;
 #[cfg(feature = "client")]
 mod config_api;
 #[cfg(feature = "eventbridge")]
+mod connections;
+#[cfg(feature = "eventbridge")]
 mod event_bus;
 #[cfg(feature = "history")]
 mod history;
@@ -36,6 +38,8 @@ mod schema;
 #[cfg(any(feature = "axum", feature = "client"))]
 #[cfg_attr(not(feature = "client"), allow(dead_code, reason = "only the client needs scripted answers"))]
 mod server;
+#[cfg(feature = "eventbridge")]
+mod signature;
 
 /// Generates `few` cases, or the number in `PROPTEST_CASES`.
 fn cases(few: u32) -> proptest::test_runner::Config {

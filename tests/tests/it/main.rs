@@ -22,3 +22,4 @@ mod shop_chaos;
 mod sizes;
 mod streams;
 mod templates;
+mod websockets;

@@ -225,6 +225,38 @@ fn trigger_line(activity: &TriggerActivity) -> Option<String> {
         TriggerActivity::QueueFailed { queue, error } => {
             format!("{} {RED}failed{RED:#}: {}", queue_name(queue), one_line(error))
         }
+        TriggerActivity::Records { stream, function, records, failure, duration } => {
+            let begin = format!(
+                "{BOLD}{}{BOLD:#} → {} {}",
+                printable(stream),
+                printable(function),
+                count(*records, "record")
+            );
+            let time = format!("{DIM}{}{DIM:#}", span(*duration));
+            match failure {
+                None => format!("{begin} {GREEN}handled{GREEN:#} {time}"),
+                Some((error, Some(again))) => format!(
+                    "{begin} {YELLOW}failed{YELLOW:#} {time}: {}; again in {}",
+                    one_line(error),
+                    span(*again)
+                ),
+                Some((error, None)) => {
+                    format!("{begin} {RED}given up{RED:#} {time}: {}", one_line(error))
+                }
+            }
+        }
+        TriggerActivity::StreamFailed { stream, error } => {
+            format!("{BOLD}{}{BOLD:#} {RED}failed{RED:#}: {}", printable(stream), one_line(error))
+        }
+        TriggerActivity::Socket { event: ty, connection, function, outcome, duration } => {
+            let begin = format!("{} → {}", event(ty, connection), printable(function));
+            let time = format!("{DIM}{}{DIM:#}", span(*duration));
+            match outcome {
+                Ok(status @ 0..400) => format!("{begin} {GREEN}{status}{GREEN:#} {time}"),
+                Ok(status) => format!("{begin} {YELLOW}{status}{YELLOW:#} {time}"),
+                Err(error) => format!("{begin} {RED}failed{RED:#} {time}: {}", one_line(error)),
+            }
+        }
         TriggerActivity::Scheduled { schedule, function, failure, duration } => {
             let begin = format!("{BOLD}{}{BOLD:#} → {}", printable(schedule), printable(function));
             let time = format!("{DIM}{}{DIM:#}", span(*duration));

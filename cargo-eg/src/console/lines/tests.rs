@@ -209,6 +209,33 @@ fn so_is_every_trigger_activity() {
         "rate(1 minute) → shop-sweep failed 2.0 ms: no broom; again in 1.0 min",
     );
     check(&scheduled(Some(("no broom", None))), "rate(1 minute) → shop-sweep given up 2.0 ms: no broom");
+    let records = |failure: Option<(&str, Option<u64>)>| TriggerActivity::Records {
+        stream: "table orders".to_owned(),
+        function: "shop-ship".to_owned(),
+        records: 2,
+        failure: failure.map(|(error, again)| (error.to_owned(), again.map(Duration::from_secs))),
+        duration: Duration::from_millis(2),
+    };
+    check(&records(None), "table orders → shop-ship 2 records handled 2.0 ms");
+    check(
+        &records(Some(("no stock", Some(1)))),
+        "table orders → shop-ship 2 records failed 2.0 ms: no stock; again in 1.0 s",
+    );
+    check(&records(Some(("no stock", None))), "table orders → shop-ship 2 records given up 2.0 ms: no stock");
+    check(
+        &TriggerActivity::StreamFailed { stream: "stream clicks".to_owned(), error: "no answer".to_owned() },
+        "stream clicks failed: no answer",
+    );
+    let socket = |outcome: Result<u16, &str>| TriggerActivity::Socket {
+        event: "websocket.message".to_owned(),
+        connection: "0199aa00abcdef1".to_owned(),
+        function: "chat-say".to_owned(),
+        outcome: outcome.map_err(str::to_owned),
+        duration: Duration::from_millis(2),
+    };
+    check(&socket(Ok(200)), "websocket.message 0abcdef1 → chat-say 200 2.0 ms");
+    check(&socket(Ok(403)), "websocket.message 0abcdef1 → chat-say 403 2.0 ms");
+    check(&socket(Err("no\nroom")), "websocket.message 0abcdef1 → chat-say failed 2.0 ms: no room");
 }
 
 /// Returns an activity of each kind whose texts are all `text`.
@@ -280,6 +307,21 @@ fn of_all_kinds(text: &str) -> (Vec<Activity>, Vec<TriggerActivity>) {
         scheduled(None),
         scheduled(Some((t(), None))),
         scheduled(Some((t(), Some(after)))),
+        TriggerActivity::Records {
+            stream: t(),
+            function: t(),
+            records: 1,
+            failure: Some((t(), None)),
+            duration: after,
+        },
+        TriggerActivity::StreamFailed { stream: t(), error: t() },
+        TriggerActivity::Socket {
+            event: t(),
+            connection: t(),
+            function: t(),
+            outcome: Err(t()),
+            duration: after,
+        },
     ];
     (activities, triggers)
 }

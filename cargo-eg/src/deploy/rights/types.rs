@@ -28,7 +28,7 @@ pub(super) enum On {
     Every,
 }
 
-pub(super) const TYPES: [OfType; 21] = [
+pub(super) const TYPES: [OfType; 22] = [
     OfType {
         ty: "AWS::Lambda::Function",
         on: On::Functions,
@@ -198,6 +198,7 @@ pub(super) const TYPES: [OfType; 21] = [
     OfType { ty: "AWS::ApiGatewayV2::Authorizer", on: On::Apis, actions: &API },
     OfType { ty: "AWS::ApiGatewayV2::Integration", on: On::Apis, actions: &API },
     OfType { ty: "AWS::ApiGatewayV2::Route", on: On::Apis, actions: &API },
+    OfType { ty: "AWS::ApiGatewayV2::RouteResponse", on: On::Apis, actions: &API },
     OfType { ty: "AWS::ApiGatewayV2::Stage", on: On::Apis, actions: &API },
     OfType {
         ty: "AWS::CloudWatch::Alarm",

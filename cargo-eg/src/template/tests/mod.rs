@@ -4,6 +4,7 @@
 mod events;
 mod requests;
 mod resources;
+mod websockets;
 
 use std::path::Path;
 
@@ -111,8 +112,8 @@ fn what_would_never_run_is_refused() {
          HTTP API",
     );
     check(
-        r#"{"eventType":"websocket.connect","mode":"async","method":"POST","path":"/"}"#,
-        "websocket.connect comes from a service of AWS, which must be connected by hand",
+        r#"{"eventType":"com.amazonaws.sns.Notification","mode":"async","method":"POST","path":"/"}"#,
+        "com.amazonaws.sns.Notification comes from a service of AWS, which must be connected by hand",
     );
     let dead =
         r#"{"eventType":"eventgateway.delivery.deadLettered","mode":"async","method":"POST","path":"/"}"#;

@@ -119,7 +119,8 @@ fn a_function_that_streams_has_a_url() {
     );
 }
 
-/// Only an authorizer that a route names is one of the API. A route that names none stays open.
+/// Only an authorizer that a route names is one of the API; another may be for an API of the user's own. A route that names
+/// none stays open.
 #[test]
 fn routes_name_their_authorizers() {
     let route = |path: &str, authorizer: Value| json!({"eventType": "http.request", "mode": "sync", "method": "GET", "path": path, "authorizer": authorizer});
@@ -133,7 +134,15 @@ fn routes_name_their_authorizers() {
         function("unused", json!([{"authorizer": true}])),
     ]});
     let (made, notes) = of(&[serde_json::from_value(manifest.clone()).unwrap()], "").unwrap();
-    assert_eq!(notes, [""; 0]);
+    assert_eq!(
+        notes,
+        [
+            "shop-unused: no route names this authorizer; for a REST or WebSocket API of your own, give API Gateway the ARN in \
+             the output ShopUnusedArn, and let it invoke the function"
+        ]
+    );
+    assert_eq!(made["Outputs"]["ShopUnusedArn"]["Value"], json!({"Fn::GetAtt": ["ShopUnused", "Arn"]}));
+    assert_eq!(made["Outputs"].get("ShopCheckTokenArn"), None);
     let authorizers = all(&made, "AWS::ApiGatewayV2::Authorizer");
     let simple: Vec<_> = authorizers.iter().map(|(id, one)| (*id, &one["EnableSimpleResponses"])).collect();
     assert_eq!(

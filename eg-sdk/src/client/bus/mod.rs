@@ -49,7 +49,7 @@ impl Bus {
         }
         let url = match &bus.endpoint {
             Some(endpoint) => parse_url(endpoint)?,
-            None => parse_url(&aws::public_endpoint(PUT_EVENTS.service, &region))?,
+            None => parse_url(&eg_grammar::region::endpoint(PUT_EVENTS.service, &region))?,
         };
         let signer = Signer::new(&bus.aws, region).ok_or_else(|| {
             missing("there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")

@@ -1,6 +1,7 @@
 //! `PutEvents` in AWS JSON 1.1. Source: the API reference of EventBridge.
 
 use bytes::Bytes;
+use http::Method;
 use serde::{Deserialize, Serialize};
 
 use crate::client::aws::Operation;
@@ -9,8 +10,8 @@ use crate::eventbridge::Entry;
 /// The operation.
 pub(super) const PUT_EVENTS: Operation = Operation {
     service: "events",
-    target: "AWSEvents.PutEvents",
-    content_type: "application/x-amz-json-1.1",
+    method: Method::POST,
+    headers: &[("content-type", "application/x-amz-json-1.1"), ("x-amz-target", "AWSEvents.PutEvents")],
 };
 
 /// Writes the body of a call.
