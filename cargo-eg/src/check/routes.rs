@@ -25,12 +25,12 @@ pub(super) fn conflicts(services: &[Service]) -> Vec<Finding> {
             findings.push(finding((earlier, first), (function, trigger)));
         }
     }
-    findings.extend(sockets::by_event(functions(services)).into_values().flat_map(shared));
+    findings.extend(sockets::by_event(functions(services)).values().flat_map(|functions| shared(functions)));
     findings
 }
 
 /// Returns a finding for each further function of an event of the WebSocket API, which has one.
-fn shared(functions: Vec<(&Function, &EventTrigger)>) -> Vec<Finding> {
+fn shared(functions: &[(&Function, &EventTrigger)]) -> Vec<Finding> {
     let Some(((first, event), others)) = functions.split_first() else { return Vec::new() };
     let ty = event.event_type.as_str();
     // Two synchronous subscriptions are one route already.
