@@ -132,6 +132,12 @@ impl Failure {
         Self::new(exit, Because { message, source: Box::new(source) })
     }
 
+    /// Says what had happened before: `stack `a` is deployed, but …`.
+    #[cfg(feature = "aws")]
+    pub(crate) fn after(self, what: &str) -> Self {
+        Self { error: format!("{what}: {}", self.message()).into(), ..self }
+    }
+
     /// Adds a hint on what the user can do.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -15,6 +15,7 @@ mod deploy;
 mod exit;
 mod needs;
 mod project;
+mod registration;
 mod run;
 mod sockets;
 mod state;

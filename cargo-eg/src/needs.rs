@@ -114,11 +114,16 @@ pub(crate) fn is_route(event: &EventTrigger) -> bool {
     event.is_http() || event.mode == SubscriptionType::Sync && event.path != RoutePath::root()
 }
 
+/// Whether a gateway, and not a bus and an HTTP API, calls the functions of a stage.
+pub(crate) fn is_behind_gateway(stage: Option<&Stage>) -> bool {
+    stage.is_some_and(|stage| stage.gateway.is_some())
+}
+
 /// Returns the timeout of a function in seconds: that of `eg.toml`, or of the code, or else the longest that the HTTP API waits, or
 /// the usual one.
 pub(crate) fn timeout(function: &Function, stage: Option<&Stage>) -> u32 {
     let set = stage.and_then(|stage| stage.function(&function.id)).and_then(|settings| settings.timeout);
-    let is_answered = |event| is_route(event) || is_socket(event);
+    let is_answered = |event| is_route(event) && !is_behind_gateway(stage) || is_socket(event);
     let usual = if function.events().any(is_answered) { ANSWERED } else { TIMEOUT };
     set.or(function.timeout).unwrap_or(usual)
 }
@@ -129,8 +134,11 @@ pub(crate) fn memory(function: &Function, stage: Option<&Stage>) -> u32 {
     set.or(function.memory).unwrap_or(MEMORY)
 }
 
-/// Returns the patterns of the events that a function gets from the application's bus.
-pub(crate) fn patterns(function: &Function) -> Vec<Value> {
+/// Returns the patterns of the events that a function gets from the application's bus. A gateway delivers them without patterns.
+pub(crate) fn patterns(function: &Function, stage: Option<&Stage>) -> Vec<Value> {
+    if is_behind_gateway(stage) {
+        return Vec::new();
+    }
     let subscribed = |trigger: &Trigger| match trigger {
         Trigger::Event(event) if !event.is_http() => pattern(event).ok(),
         Trigger::EventBridge { event_bridge, .. } if !event_bridge.is_of_aws() => Some(json!(event_bridge)),
@@ -149,18 +157,15 @@ pub(crate) fn patterns_of_aws(function: &Function) -> Vec<Value> {
 }
 
 /// Returns whether what the function fails to handle or rejects needs a place: events, for whose handling nobody waits,
-/// records of streams, and messages. A queue keeps the messages that fail, but not those that are rejected.
-pub(crate) fn keeps_failures(function: &Function) -> bool {
-    let kept = |trigger: &Trigger| {
-        matches!(
-            trigger,
-            Trigger::Schedule { .. }
-                | Trigger::EventBridge { .. }
-                | Trigger::Stream { .. }
-                | Trigger::Queue { .. }
-        )
+/// records of streams, and messages. A queue keeps the messages that fail, but not those that are rejected. What a gateway
+/// delivers has its place there.
+pub(crate) fn keeps_failures(function: &Function, stage: Option<&Stage>) -> bool {
+    let kept = |trigger: &Trigger| match trigger {
+        Trigger::EventBridge { event_bridge, .. } => event_bridge.is_of_aws(),
+        Trigger::Schedule { .. } | Trigger::Stream { .. } | Trigger::Queue { .. } => true,
+        _ => false,
     };
-    function.triggers.iter().any(kept) || !patterns(function).is_empty()
+    function.triggers.iter().any(kept) || !patterns(function, stage).is_empty()
 }
 
 /// How often a batch of a stream is attempted if the function does not say. Lambda's own default, until its records expire,
@@ -217,9 +222,9 @@ fn kind<S: serde::Serializer>(kind: &StreamKind, serializer: S) -> Result<S::Ok,
 
 /// Returns the variables that must be set for a function. A program without the feature `eventbridge` does not start with
 /// them.
-pub(crate) fn variables(function: &Function) -> Vec<&'static str> {
-    let bus = (!function.emits.is_empty()).then_some(EVENT_BUS);
-    let failures = keeps_failures(function).then_some(FAILURES_QUEUE);
+pub(crate) fn variables(function: &Function, stage: Option<&Stage>) -> Vec<&'static str> {
+    let bus = (!is_behind_gateway(stage) && !function.emits.is_empty()).then_some(EVENT_BUS);
+    let failures = keeps_failures(function, stage).then_some(FAILURES_QUEUE);
     let connections = function.connections.then_some(CONNECTIONS);
     bus.into_iter().chain(failures).chain(connections).collect()
 }
@@ -236,9 +241,11 @@ pub(crate) fn permissions<'a>(
         condition: None,
         reason: "every function writes its log".to_owned(),
     }];
-    permissions.extend(emits(service, function));
+    if !is_behind_gateway(stage) {
+        permissions.extend(emits(service, function));
+    }
     permissions.extend(stage.into_iter().flat_map(|stage| declared(&service.service, function, stage)));
-    if keeps_failures(function) {
+    if keeps_failures(function, stage) {
         permissions.push(Permission {
             actions: owned(&["sqs:SendMessage"]),
             on: Resource::Failures,

@@ -111,7 +111,7 @@ struct Described<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     vpc: Option<Network<'a>>,
     variables: Vec<&'static str>,
-    /// The plain variables of `eg.toml`.
+    /// The plain variables of `eg.toml`, and those with the address of its gateway.
     environment: BTreeMap<&'a str, Value>,
     /// The secrets of `eg.toml`: variables, and where their values are.
     secrets: BTreeMap<&'a str, String>,
@@ -278,7 +278,11 @@ impl<'a> Described<'a> {
             let of_service = stage.queues(&manifest.service);
             sends_to.extend(of_service.map(|(name, queue)| (queue.variable.as_str(), name)));
         }
-        let mut variables = needs::variables(function);
+        let gateway = stage.and_then(|stage| stage.gateway.as_ref());
+        environment.extend(
+            gateway.iter().flat_map(|gateway| gateway.variables()).map(|(name, value)| (name, value.into())),
+        );
+        let mut variables = needs::variables(function, stage);
         variables.extend((!secrets.is_empty()).then_some(SECRETS));
         Self {
             id: &function.id,
@@ -314,7 +318,7 @@ impl<'a> Described<'a> {
                 })
                 .collect(),
             streams_answers: function.streams(),
-            patterns: needs::patterns(function),
+            patterns: needs::patterns(function, stage),
             patterns_of_aws: needs::patterns_of_aws(function),
             schedules,
             queues,

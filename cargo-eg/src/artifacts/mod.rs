@@ -14,7 +14,7 @@ use self::bundle::Bundle;
 pub(crate) use self::description::{Artifacts, Service};
 use crate::exit::{Exit, Failure};
 use crate::needs;
-use crate::project::deploy::Stage;
+use crate::project::deploy::{EVENT_BUS, Stage};
 use crate::project::toolchain::Machine;
 
 /// The file that describes the zip files beside it.
@@ -73,9 +73,14 @@ fn pack(program: &Packable, machine: Machine) -> Result<(Bundle, usize), Failure
         return Err(Failure::new(Exit::Build, message)
             .hint("remove `panic = \"abort\"` from this profile (default: [profile.release]) in the workspace's Cargo.toml"));
     }
-    let calls_aws = manifest.functions.iter().find(|function| !needs::variables(function).is_empty());
+    let mut functions = manifest.functions.iter();
+    let calls_aws = functions.find(|function| !needs::variables(function, stage.as_ref()).is_empty());
     if let Some(function) = calls_aws.filter(|_| !manifest.sinks.contains(&Sink::EventBridge)) {
-        let what = if function.emits.is_empty() { "keep rejected events" } else { "emit events" };
+        let what = if !needs::variables(function, stage.as_ref()).contains(&EVENT_BUS) {
+            "keep rejected events"
+        } else {
+            "emit events"
+        };
         let message =
             format!("`{service}` cannot {what} on AWS, as `{}` must ({})", function.name, function.source);
         return Err(Failure::new(Exit::Build, message)

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::aws::AwsAccess;
+use super::gateway::{BehindGateway, GatewayKey};
 use super::selection::{Packages, Targets};
 use super::template::Architecture;
 
@@ -28,6 +29,9 @@ pub(crate) struct StageName {
 ///
 /// With --print-iam, prints the rights that the deployer needs: for the calls of `deploy`, `rollback` and `remove`, and for what
 /// CloudFormation does on the deployer's behalf, on resources whose names begin with the stack's. Name a region to narrow them.
+///
+/// With --gateway, or `gateway` in eg.toml, a self-hosted gateway calls the functions, instead of the rules of a bus and an HTTP API.
+/// Once the stack is up, `deploy` registers its functions, routes and subscriptions there, and removes what the code no longer has.
 ///
 /// With --plan, compares with eg.lock.json, needs no account, and exits with 10 if there are changes.
 #[derive(Debug, Args)]
@@ -63,6 +67,10 @@ pub(crate) struct Deploy {
     #[arg(long, value_name = "NAME")]
     pub(crate) bucket: Option<String>,
     #[command(flatten)]
+    pub(crate) gateway: BehindGateway,
+    #[command(flatten)]
+    pub(crate) gateway_key: GatewayKey,
+    #[command(flatten)]
     pub(crate) aws: AwsAccess,
 }
 
@@ -89,6 +97,7 @@ Examples:
   cargo eg deploy --stage dev
   cargo eg deploy services/shop --stage production --yes
   cargo eg deploy --stage dev --profile work --region eu-central-1
+  cargo eg deploy --stage dev --gateway https://gateway.example
   cargo eg deploy --print-iam --stage dev > deployer.json";
 
 /// Bring a stack back to the version before its last deployment.
@@ -108,6 +117,8 @@ pub(crate) struct Rollback {
     #[arg(long, value_name = "NAME")]
     pub(crate) bucket: Option<String>,
     #[command(flatten)]
+    pub(crate) gateway: GatewayKey,
+    #[command(flatten)]
     pub(crate) aws: AwsAccess,
 }
 
@@ -119,7 +130,8 @@ Examples:
 /// Remove a stack from AWS, with its programs and templates in the bucket.
 ///
 /// Shows what is deleted, and asks. Tables and queues that the template retains stay in the account with what they hold. The next
-/// deployment of the stage adopts the tables; queues stay as they are. A queue with messages needs --allow-delete. A stage with `protect = true` is not removed.
+/// deployment of the stage adopts the tables; queues stay as they are. A queue with messages needs --allow-delete. A stage with
+/// `protect = true` is not removed. If a gateway calls the functions, they are removed from there first.
 #[derive(Debug, Args)]
 #[command(after_help = REMOVE_EXAMPLES)]
 pub(crate) struct Remove {
@@ -130,6 +142,11 @@ pub(crate) struct Remove {
     /// Bucket that `deploy` was given.
     #[arg(long, value_name = "NAME")]
     pub(crate) bucket: Option<String>,
+    /// Leave the registrations at the gateway of the stage, for example because it no longer exists.
+    #[arg(long)]
+    pub(crate) without_gateway: bool,
+    #[command(flatten)]
+    pub(crate) gateway: GatewayKey,
     #[command(flatten)]
     pub(crate) aws: AwsAccess,
 }

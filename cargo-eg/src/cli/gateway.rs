@@ -1,4 +1,4 @@
-//! Options for the addresses of the gateway and the local Lambda, and the parser of times.
+//! Options for the addresses of gateways and the local Lambda, and the parser of times.
 
 use clap::Args;
 use eg_grammar::parse_duration;
@@ -6,6 +6,7 @@ use eg_sdk::Settings;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::project::deploy::{Bus, Gateway as SelfHosted, Stage};
 use crate::state::running::Running;
 
 /// The address of the gateway and the credentials for it.
@@ -22,6 +23,44 @@ pub(crate) struct Gateway {
     #[arg(long, env = "EVENT_GATEWAY_SPACE", default_value = "default")]
     pub(crate) space: String,
     /// The gateway's access key.
+    #[arg(long, env = "EVENT_GATEWAY_ACCESS_KEY", hide_env_values = true, value_name = "KEY")]
+    pub(crate) access_key: Option<String>,
+}
+
+/// The self-hosted gateway in front of a stage.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Gateway")]
+pub(crate) struct BehindGateway {
+    /// Put the functions behind the self-hosted gateway at this URL, instead of a bus and an HTTP API [default: `gateway` in eg.toml]
+    #[arg(long, value_name = "URL")]
+    gateway: Option<String>,
+    /// URL of its Config API [default: port 4001 of the host in --gateway]
+    #[arg(long, value_name = "URL", requires = "gateway")]
+    config_url: Option<String>,
+    /// Its space [default: default]
+    #[arg(long, value_name = "NAME", requires = "gateway")]
+    space: Option<String>,
+}
+
+impl BehindGateway {
+    /// Puts the gateway into the settings of a stage, if the command line names one.
+    ///
+    /// # Errors
+    /// If a URL is not that of a gateway.
+    pub(crate) fn put_into(&self, stage: &mut Stage) -> Result<(), eg_sdk::Error> {
+        if let Some(url) = &self.gateway {
+            let gateway = SelfHosted::new(url, self.config_url.as_deref(), self.space.as_deref())?;
+            (stage.gateway, stage.bus) = (Some(gateway), Bus::Own);
+        }
+        Ok(())
+    }
+}
+
+/// The key of the gateway that calls the functions of a stage.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Gateway")]
+pub(crate) struct GatewayKey {
+    /// Access key of the gateway that calls the functions.
     #[arg(long, env = "EVENT_GATEWAY_ACCESS_KEY", hide_env_values = true, value_name = "KEY")]
     pub(crate) access_key: Option<String>,
 }

@@ -65,7 +65,8 @@ Examples:
 /// Show the logs of all functions, or of one, with Lambda's START, END and REPORT lines.
 ///
 /// Reads the log of current and earlier local runs, even if the app is not running. With --stage or --stack, reads CloudWatch,
-/// where lines are found some seconds after they were printed.
+/// where lines are found some seconds after they were printed. --tail uses its Live Tail, for which AWS charges by the minute, if the
+/// credentials allow logs:StartLiveTail.
 #[derive(Debug, Args)]
 #[command(after_help = LOGS_EXAMPLES)]
 pub(crate) struct Logs {
@@ -73,7 +74,7 @@ pub(crate) struct Logs {
     #[arg(short, long, value_name = "NAME")]
     pub(crate) function: Option<String>,
     /// Follow the log until Ctrl-C.
-    #[arg(short, long)]
+    #[arg(short, long, visible_alias = "follow")]
     pub(crate) tail: bool,
     /// Only lines printed since then: 10m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = moment)]

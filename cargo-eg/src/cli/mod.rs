@@ -24,7 +24,7 @@ use eg_grammar::{Mistake, OwnNames};
 pub(crate) use self::aws::{AwsAccess, OnAws};
 pub(crate) use self::build::BuildServices;
 pub(crate) use self::deploy::{Consent, Deploy, Remove, Rollback};
-pub(crate) use self::gateway::{Gateway, LocalLambda};
+pub(crate) use self::gateway::{BehindGateway, Gateway, GatewayKey, LocalLambda};
 pub(crate) use self::invoke::{Emit, Invoke};
 pub(crate) use self::look::{Check, Completions, Dashboard, Logs, Manifest, Shell};
 pub(crate) use self::new::New;

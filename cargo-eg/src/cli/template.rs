@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::gateway::BehindGateway;
 use super::selection::Selection;
 use crate::project::toolchain::Machine;
 
@@ -26,6 +27,8 @@ pub(crate) struct Template {
     /// Stage of the application: dev, or one of `[deploy.stages]` in eg.toml [default: dev]
     #[arg(long, value_name = "NAME")]
     pub(crate) stage: Option<String>,
+    #[command(flatten)]
+    pub(crate) gateway: BehindGateway,
     /// Write to this file instead of stdout.
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

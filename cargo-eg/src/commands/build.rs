@@ -8,7 +8,7 @@ use crate::artifacts::{Artifacts, DESCRIPTION, Packable, write};
 use crate::cli::{self, Architecture, Packages, Targets};
 use crate::console::text::{BOLD, DIM, columns, count, styled};
 use crate::exit::{Exit, Failure, warn};
-use crate::needs::{is_route, pattern};
+use crate::needs::{is_behind_gateway, is_route, pattern};
 use crate::project::deploy::DEFAULT;
 use crate::project::services::{Code, Service};
 use crate::project::toolchain::{Machine, Toolchain};
@@ -61,7 +61,9 @@ pub(crate) async fn run(arguments: cli::BuildServices) -> Result<(), Failure> {
         }
     }
     check_names(&programs)?;
-    for function in programs.iter().flat_map(|program| &program.manifest.functions) {
+    // A gateway delivers what a bus and an HTTP API cannot.
+    let on_bus = programs.iter().filter(|program| !is_behind_gateway(program.stage.as_ref()));
+    for function in on_bus.flat_map(|program| &program.manifest.functions) {
         for reason in
             function.events().filter(|event| !is_route(event)).filter_map(|event| pattern(event).err())
         {

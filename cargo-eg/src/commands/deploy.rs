@@ -20,11 +20,11 @@ use crate::cli::{self, Packages};
 #[cfg(feature = "aws")]
 use crate::console::signals::Signals;
 #[cfg(feature = "aws")]
-use crate::deploy::bucket;
-#[cfg(feature = "aws")]
-use crate::deploy::deployment::{Deployed, Wishes};
+use crate::deploy::deployment::Wishes;
 use crate::deploy::record::FILE;
 use crate::deploy::{Changes, Packaged, package};
+#[cfg(feature = "aws")]
+use crate::deploy::{Registered, bucket};
 use crate::exit::{Exit, Failure, warn};
 use crate::project::deploy::DEFAULT;
 use crate::project::{Build, Wanted};
@@ -44,6 +44,8 @@ pub(crate) async fn run(arguments: cli::Deploy) -> Result<(), Failure> {
         consent,
         parameters,
         bucket,
+        gateway,
+        gateway_key,
         aws,
     } = arguments;
     if print_iam {
@@ -53,13 +55,15 @@ pub(crate) async fn run(arguments: cli::Deploy) -> Result<(), Failure> {
             ..targets.into()
         };
         let wanted = Wanted { paths, packages, build };
-        return rights::run(&wanted, stage.stage.as_deref(), aws.region.as_deref(), bucket.as_deref()).await;
+        let narrowed = rights::Narrowed { region: aws.region.as_deref(), bucket: bucket.as_deref() };
+        return rights::run(&wanted, stage.stage.as_deref(), &gateway, narrowed).await;
     }
     let Programs { project, machine, services } =
         programs(packages, targets, architecture, cargo_profile, stage.stage.clone(), &current).await?;
     refuse(services.iter().map(|service| &service.manifest), &project.roots())?;
     let deploy = project.deployment(&services, &current)?;
-    let chosen = Chosen::of(&deploy, stage.stage.as_deref())?;
+    let mut chosen = Chosen::of(&deploy, stage.stage.as_deref())?;
+    gateway.put_into(&mut chosen.stage)?;
     let folder = project.artifacts(&current);
     let programs = selected(&deploy, &chosen.stage, services)?;
     write(&programs, machine, &folder)?;
@@ -83,7 +87,15 @@ pub(crate) async fn run(arguments: cli::Deploy) -> Result<(), Failure> {
     if plan {
         return compare(&chosen, &packaged, json);
     }
-    live(&aws, &consent, parameters, bucket.as_deref(), &chosen, packaged).await
+    let access = Access { aws, gateway: gateway_key };
+    live(&access, &consent, parameters, bucket.as_deref(), &chosen, packaged).await
+}
+
+/// Access to what a deployment changes.
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "without AWS's clients, nothing is deployed"))]
+struct Access {
+    aws: cli::AwsAccess,
+    gateway: cli::GatewayKey,
 }
 
 /// Shows what changes since the last deployment on record.
@@ -106,7 +118,7 @@ fn compare(chosen: &Chosen, packaged: &Packaged, json: bool) -> Result<(), Failu
 
 #[cfg(not(feature = "aws"))]
 async fn live(
-    _: &cli::AwsAccess,
+    _: &Access,
     _: &cli::Consent,
     _: Vec<(String, String)>,
     _: Option<&str>,
@@ -119,7 +131,7 @@ async fn live(
 /// Brings the stack to the template.
 #[cfg(feature = "aws")]
 async fn live(
-    aws: &cli::AwsAccess,
+    access: &Access,
     consent: &cli::Consent,
     parameters: Vec<(String, String)>,
     bucket: Option<&str>,
@@ -128,23 +140,22 @@ async fn live(
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let started = Instant::now();
-    let live = Live::open(aws, chosen).await?;
+    let live = Live::open(&access.aws, chosen).await?;
+    let wanted = Registered::of(&packaged.template)?;
+    let registrar = live.registrar(&access.gateway);
+    // What the gateway refuses is found before the stack changes.
+    registrar.check(wanted.as_ref()).await?;
     let target = &chosen.target;
     let wishes = Wishes { parameters: parameters.into_iter().collect(), ..wishes(consent, chosen) };
     let deployed = live.place().deploy(bucket, &packaged, &wishes, &mut signals).await?;
     let bucket = live.bucket(bucket).await?;
     let (hash, _) = bucket::store(&bucket, target, &packaged.template).await?;
     bucket::remember(&bucket, target, &hash).await?;
-    let existing = match deployed {
-        Deployed::Already(existing) => {
-            eprintln!("stack {} is up to date: there is nothing to deploy", target.stack);
-            existing
-        }
-        Deployed::Now(existing) => {
-            eprintln!("deployed stack {} in {} s", target.stack, started.elapsed().as_secs());
-            existing
-        }
-    };
+    match deployed.is_changed {
+        true => eprintln!("deployed stack {} in {} s", target.stack, started.elapsed().as_secs()),
+        false => eprintln!("stack {} is up to date: there is nothing to deploy", target.stack),
+    }
     live.record(&chosen.record(), Some(packaged.template))?;
-    report(target, &existing)
+    registrar.register(wanted.as_ref(), deployed.before.as_ref()).await?;
+    report(target, &deployed.existing)
 }

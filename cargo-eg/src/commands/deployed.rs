@@ -1,4 +1,4 @@
-//! Emits to the bus of a stage on AWS, and invokes its functions.
+//! Emits to the bus or the gateway of a stage on AWS, and invokes its functions.
 
 use aws_config::SdkConfig;
 use aws_sdk_lambda::primitives::Blob;
@@ -18,27 +18,45 @@ use crate::cli;
 use crate::deploy::functions::{Function, functions as functions_of};
 use crate::deploy::stack::Stack;
 use crate::exit::{Exit, Failure};
+use crate::project::deploy::Gateway;
+use crate::template::GATEWAY;
 
 /// The output of the template with the name of the bus.
 const BUS: &str = "EventBusName";
 
-/// Emits an event to the bus of the stage.
+/// Emits an event to the bus of the stage, or to its gateway.
 pub(super) async fn emit(arguments: &cli::Emit, event: CloudEvent<Data>) -> Result<(), Failure> {
     let (config, target) = connected(&arguments.aws, None).await?;
     let stack = Stack::new(&config, target).existing().await?;
-    let Some(bus) = stack.outputs.get(BUS) else {
+    let output = |name: &str| stack.outputs.get(name).map(String::as_str);
+    if let Some(url) = output(GATEWAY.url) {
+        let gateway = Gateway::new(url, output(GATEWAY.config_url), output(GATEWAY.space))?;
+        let client = gateway.client(arguments.gateway.access_key.as_deref())?;
+        return emitted(arguments, &client, event, ("gateway", url)).await;
+    }
+    let Some(bus) = output(BUS) else {
         let message = "the stage has no event bus: none of its functions emits or receives events";
         return Err(Failure::new(Exit::NotFound, message));
     };
     let mut settings = Settings::default();
-    let mut event_bus = EventBus::new(bus.as_str());
+    let mut event_bus = EventBus::new(bus);
     event_bus.aws = access(&config).await?;
     event_bus.endpoint = config.endpoint_url().map(str::to_owned);
     settings.event_bus = Some(event_bus);
+    emitted(arguments, &EventGateway::with_settings(settings)?, event, ("bus", bus)).await
+}
+
+/// Emits an event, and reports it with where it went.
+async fn emitted(
+    arguments: &cli::Emit,
+    client: &EventGateway,
+    event: CloudEvent<Data>,
+    (kind, place): (&str, &str),
+) -> Result<(), Failure> {
     let ty = event.ty().to_owned();
-    let id = EventGateway::with_settings(settings)?.emit(event).await?.id;
+    let id = client.emit(event).await?.id;
     print(&if arguments.json {
-        json_line(&json!({"event": ty, "id": id, "bus": bus}))?
+        json_line(&json!({"event": ty, "id": id, kind: place}))?
     } else {
         format!("Event emitted: {ty}\nid: {id}\n")
     })

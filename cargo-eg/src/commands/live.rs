@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_config::SdkConfig;
 
 use super::print;
+use super::registrar::Registrar;
 use super::stage::Chosen;
 use crate::aws::region;
 use crate::aws::s3::Bucket;
@@ -54,6 +55,16 @@ impl Live {
             account: &self.caller.account,
             author: format!("{} with cargo eg", self.caller.arn),
             stack: &self.stack,
+        }
+    }
+
+    /// Returns what registers the functions of the stack at its gateway, with an access key.
+    pub(super) fn registrar<'a>(&'a self, key: &'a cli::GatewayKey) -> Registrar<'a> {
+        Registrar {
+            target: &self.stack.target,
+            region: self.region(),
+            account: &self.caller.account,
+            access_key: key.access_key.as_deref(),
         }
     }
 

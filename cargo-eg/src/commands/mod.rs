@@ -25,6 +25,8 @@ mod new;
 mod post;
 mod queue;
 #[cfg(feature = "aws")]
+mod registrar;
+#[cfg(feature = "aws")]
 mod remove;
 mod replay;
 mod rights;

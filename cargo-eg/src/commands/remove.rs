@@ -5,7 +5,7 @@ use super::stage::Chosen;
 use crate::cli;
 use crate::console::signals::Signals;
 use crate::console::text::count;
-use crate::deploy::bucket;
+use crate::deploy::{Registered, bucket};
 use crate::exit::{Exit, Failure};
 
 pub(crate) async fn run(arguments: cli::Remove) -> Result<(), Failure> {
@@ -17,8 +17,18 @@ pub(crate) async fn run(arguments: cli::Remove) -> Result<(), Failure> {
             .hint("remove `protect = true` from it in eg.toml and deploy it, then remove it"));
     }
     let live = Live::open(&arguments.aws, &chosen).await?;
-    let was_there = live.place().remove(&wishes(&arguments.consent, &chosen), &mut signals).await?;
-    if was_there {
+    let place = live.place();
+    let removal = place.agree_to_removal(&wishes(&arguments.consent, &chosen), &mut signals).await?;
+    let was_there = removal.is_some();
+    if let Some(removal) = removal {
+        let called = removal.template.as_ref().map(Registered::of).transpose()?.flatten();
+        if let (Some(called), false) = (called, arguments.without_gateway) {
+            let registrar = live.registrar(&arguments.gateway);
+            registrar.deregister(&called).await.map_err(|failure| {
+                failure.hint("nothing was removed; --without-gateway removes the stack and leaves its registrations there")
+            })?;
+        }
+        place.remove(&removal, &mut signals).await?;
         eprintln!("removed stack {}", target.stack);
     }
     // A removal that was interrupted has left these.

@@ -4,24 +4,33 @@ use eg_sdk::manifest::Manifest;
 
 use super::template::selected;
 use super::{current_folder, json_pretty, print};
+use crate::cli;
 use crate::deploy::record::Record;
 use crate::deploy::{Scope, rights};
 use crate::exit::{Exit, Failure, warn};
 use crate::project::{Project, Wanted};
 use crate::template::{Application, Extra, template};
 
-/// Prints a policy of IAM for a stage. A region and a bucket narrow it.
+/// What narrows the rights.
+pub(super) struct Narrowed<'a> {
+    pub(super) region: Option<&'a str>,
+    pub(super) bucket: Option<&'a str>,
+}
+
+/// Prints a policy of IAM for a stage.
 pub(super) async fn run(
     wanted: &Wanted,
     stage: Option<&str>,
-    region: Option<&str>,
-    bucket: Option<&str>,
+    gateway: &cli::BehindGateway,
+    narrowed: Narrowed<'_>,
 ) -> Result<(), Failure> {
     let current = current_folder()?;
     let project = Project::find(&current, wanted)?;
     let services = project.services().await?;
     let deploy = project.deployment(&services, &current)?;
-    let stage = deploy.stage(stage)?;
+    let mut stage = deploy.stage(stage)?.clone();
+    gateway.put_into(&mut stage)?;
+    let stage = &stage;
     let programs = selected(&deploy, stage, services)?;
     let manifests: Vec<Manifest> = programs.into_iter().map(|program| program.manifest).collect();
     let extra = Extra::of(&deploy, stage)?;
@@ -38,8 +47,8 @@ pub(super) async fn run(
         templates: &std::iter::once(&tree).chain(deployed).collect::<Vec<_>>(),
         extra: extra.ids().collect(),
         stack: &stage.stack,
-        region: region.or(stage.region.as_deref()),
-        bucket,
+        region: narrowed.region.or(stage.region.as_deref()),
+        bucket: narrowed.bucket,
     });
     for (ty, ids) in &rights.unknown {
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();

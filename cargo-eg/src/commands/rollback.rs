@@ -6,8 +6,8 @@ use super::live::{Live, report, wishes};
 use super::stage::Chosen;
 use crate::cli;
 use crate::console::signals::Signals;
-use crate::deploy::deployment::{Deployed, Wishes};
-use crate::deploy::{Packaged, bucket};
+use crate::deploy::deployment::Wishes;
+use crate::deploy::{Packaged, Registered, bucket};
 use crate::exit::{Exit, Failure};
 
 pub(crate) async fn run(arguments: cli::Rollback) -> Result<(), Failure> {
@@ -38,13 +38,16 @@ pub(crate) async fn run(arguments: cli::Rollback) -> Result<(), Failure> {
     let packaged = Packaged { template, files: BTreeMap::new() };
     bucket::check(&bucket, &packaged).await?;
     eprintln!("back to the version of {}", version.at);
+    let wanted = Registered::of(&packaged.template)?;
+    let registrar = live.registrar(&arguments.gateway);
+    registrar.check(wanted.as_ref()).await?;
     let wishes = Wishes { is_return: true, ..wishes(&arguments.consent, &chosen) };
     let deployed = place.deploy(bucket_name, &packaged, &wishes, &mut signals).await?;
     // The deployment has added the version that was live, if it was not in the history.
     let versions = bucket::versions(&bucket, target).await?;
     bucket::forget(&bucket, bucket::after(&versions, version)).await?;
     live.record(&chosen.record(), Some(packaged.template))?;
-    let (Deployed::Already(existing) | Deployed::Now(existing)) = deployed;
     eprintln!("stack {} is at the version of {}", target.stack, version.at);
-    report(target, &existing)
+    registrar.register(wanted.as_ref(), deployed.before.as_ref()).await?;
+    report(target, &deployed.existing)
 }

@@ -16,7 +16,7 @@ use crate::project::{Project, Wanted};
 use crate::template::{Application, Extra, template};
 
 pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
-    let cli::Template { selection, stage, output, json, architecture, artifacts } = arguments;
+    let cli::Template { selection, stage, gateway, output, json, architecture, artifacts } = arguments;
     let machine = match architecture {
         Some(architecture) => Machine::from(architecture),
         // A template needs no tools.
@@ -29,7 +29,9 @@ pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
     let artifacts = artifacts.map_or_else(|| project.artifacts(&current), |folder| current.join(folder));
     let services = project.services().await?;
     let deploy = project.deployment(&services, &current)?;
-    let stage = deploy.stage(stage.as_deref())?;
+    let mut stage = deploy.stage(stage.as_deref())?.clone();
+    gateway.put_into(&mut stage)?;
+    let stage = &stage;
     let programs = selected(&deploy, stage, services)?;
     let manifests: Vec<Manifest> = programs.into_iter().map(|program| program.manifest).collect();
     // CloudFormation's tools read paths from the folder of the template.

@@ -53,11 +53,20 @@ pub(crate) struct Place<'a> {
 
 /// What came of a deployment.
 #[derive(Debug)]
-pub(crate) enum Deployed {
-    /// The stack was as wanted.
-    Already(Existing),
-    /// The stack was changed.
-    Now(Existing),
+pub(crate) struct Deployed {
+    pub(crate) existing: Existing,
+    /// Whether the stack was changed. Otherwise it was as wanted.
+    pub(crate) is_changed: bool,
+    /// The template that the stack had before. `None`: there was no stack.
+    pub(crate) before: Option<Value>,
+}
+
+/// A removal that was agreed to.
+#[derive(Debug)]
+pub(crate) struct Removal {
+    existing: Existing,
+    /// The template of the stack. `None`: it was never deployed.
+    pub(crate) template: Option<Value>,
 }
 
 impl Place<'_> {
@@ -92,7 +101,7 @@ impl Place<'_> {
         let parameters = values(new, &before, &wishes.parameters)?;
         if let Some(existing) = deployed.filter(|_| changes.is_empty() && wishes.parameters.is_empty()) {
             self.protect(existing, wishes).await?;
-            return Ok(Deployed::Already(existing.clone()));
+            return Ok(Deployed { existing: existing.clone(), is_changed: false, before: old });
         }
         self.show(&changes, deployed.is_some());
         wishes.parameters.keys().for_each(|name| eprintln!("~ parameter {name}"));
@@ -121,7 +130,7 @@ impl Place<'_> {
             Ok(Prepared::Ready(change)) => change,
             Ok(Prepared::Nothing) => {
                 stack.discard(&begun).await?;
-                return Ok(Deployed::Already(stack.existing().await?));
+                return Ok(Deployed { existing: stack.existing().await?, is_changed: false, before: old });
             }
             Err(failure) => return Err(self.abandon(&begun, failure).await),
         };
@@ -140,7 +149,7 @@ impl Place<'_> {
         self.judge(&ended, work)?;
         let existing = stack.existing().await?;
         self.protect(&existing, wishes).await?;
-        Ok(Deployed::Now(existing))
+        Ok(Deployed { existing, is_changed: true, before: old })
     }
 
     /// Checks that the stack still has the template with which the new one was compared. `None`: it did not exist.
@@ -189,17 +198,21 @@ impl Place<'_> {
         Ok(true)
     }
 
-    /// Removes the stack. Returns whether there was one.
-    pub(crate) async fn remove(&self, wishes: &Wishes, signals: &mut Signals) -> Result<bool, Failure> {
+    /// Shows what a removal deletes, and asks. Returns `None` if there is no stack.
+    pub(crate) async fn agree_to_removal(
+        &self,
+        wishes: &Wishes,
+        signals: &mut Signals,
+    ) -> Result<Option<Removal>, Failure> {
         let stack = self.stack;
-        let Some(existing) = stack.find().await? else { return Ok(false) };
+        let Some(existing) = stack.find().await? else { return Ok(None) };
         let target = &stack.target;
         match existing.state() {
             State::Busy => {
                 let who = stack.author(&existing).await;
                 return Err(busy(target, &existing.status, who.as_deref()));
             }
-            State::Prepared => return stack.delete().await.map(|()| true),
+            State::Prepared => return Ok(Some(Removal { existing, template: None })),
             _ if existing.is_protected => {
                 let message = format!("stack `{}` is protected", target.stack);
                 let hint = format!(
@@ -223,12 +236,20 @@ impl Place<'_> {
                 return Err(Failure::new(Exit::Interrupted, "not removed: nothing was changed"));
             }
         }
+        Ok(Some(Removal { existing, template: Some(template) }))
+    }
+
+    /// Removes the stack.
+    pub(crate) async fn remove(&self, removal: &Removal, signals: &mut Signals) -> Result<(), Failure> {
+        let (stack, target) = (self.stack, &self.stack.target);
+        let Removal { existing, template } = removal;
+        let Some(template) = template else { return stack.delete().await };
         let last = newest(stack, &existing.id).await?;
         stack.delete().await?;
-        let names = names(None, &template);
+        let names = names(None, template);
         let ended = follow(stack, &existing.id, last, Work::Remove, &names, signals).await?;
         if ended.is_removal() {
-            return Ok(true);
+            return Ok(());
         }
         let reason = ended.reasons.into_iter().next().unwrap_or(ended.status);
         let message = format!("the removal of stack `{}` has failed: {reason}", target.stack);

@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use eg_sdk::manifest::{Function, RoutePath, Trigger};
 use serde_json::{Map, Value};
 
 use super::assets;
+use crate::template::REGISTERED;
 
 /// The types of resources that belong to functions and are described with them.
 const OF_FUNCTIONS: [&str; 12] = [
@@ -80,6 +82,7 @@ impl<'a> Reader<'a> {
         .to_owned();
         if subject.kind == "function" {
             subject.facts.extend(self.rights(properties));
+            subject.facts.extend(registered(resource));
             subject.settings = settings(resource);
         } else if let Some(properties) = properties.as_object() {
             // The operations of an API are routes of functions.
@@ -265,6 +268,30 @@ impl<'a> Reader<'a> {
         }
         value.to_string()
     }
+}
+
+/// Returns what a gateway calls a function for, in words.
+fn registered(function: &Value) -> Vec<String> {
+    let Ok(function) = serde_json::from_value::<Function>(function["Metadata"][REGISTERED].clone()) else {
+        return Vec::new();
+    };
+    let words = |trigger: &Trigger| match trigger {
+        Trigger::Event(event) => {
+            let at = format!("{} {}", event.method, event.path);
+            match event.is_http() {
+                true => vec![format!("route {at}")],
+                false if event.path == RoutePath::root() => {
+                    vec![format!("subscription {}", event.event_type)]
+                }
+                false => vec![format!("subscription {} at {at}", event.event_type)],
+            }
+        }
+        Trigger::EventBridge { event_bridge, .. } => {
+            serde_json::to_value(event_bridge).map(|one| pattern(&one)).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    };
+    function.triggers.iter().flat_map(words).collect()
 }
 
 /// Returns the type of a resource.

@@ -16,6 +16,7 @@ mod described;
 pub(crate) mod follow;
 #[cfg(feature = "aws")]
 pub(crate) mod functions;
+mod gateway;
 #[cfg(feature = "aws")]
 mod guard;
 #[cfg(feature = "aws")]
@@ -36,5 +37,6 @@ mod target;
 
 pub(crate) use self::assets::{Packaged, package};
 pub(crate) use self::changes::Changes;
+pub(crate) use self::gateway::Registered;
 pub(crate) use self::rights::{Scope, rights};
 pub(crate) use self::target::Target;

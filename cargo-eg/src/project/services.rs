@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn function(id: &str, source: &str, triggers: &str) -> Function {
-        let functions = crate::run::plan::tests::manifest("s", &[(id, source, triggers)]).functions;
+        let functions = crate::registration::plan::tests::manifest("s", &[(id, source, triggers)]).functions;
         functions.into_iter().next().unwrap()
     }
 

@@ -1,6 +1,6 @@
 //! Starts, changes and stops a running application: gateway, emulator, queues, schedules and the services' functions.
 //! The order of these steps ensures that no caller meets a missing part, that a reload loses nothing, and that calls
-//! in progress can finish. What to register at the gateway is left to `register`.
+//! in progress can finish. What to register at the gateway is left to `registration`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -24,13 +24,13 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::{Exit, Failure, chain};
 use crate::project::deploy::Deploy;
 use crate::project::services::Service;
+use crate::registration::{self, Owner};
 use crate::sockets;
 use crate::state::running::{Named, Running};
 use crate::state::{Lock, State, schemas};
 
 use super::deploy::{Deployment, deployments, tidy};
 use super::orphans;
-use super::register::register;
 use super::streams::Readers;
 use super::{local_aws, streams, tables};
 
@@ -183,7 +183,8 @@ impl LocalApp {
         self.queues.declare(names).await.map_err(|error| Failure::new(Exit::Failed, error))?;
         // The gateway's times have milliseconds.
         let (client, before) = (self.client()?, OffsetDateTime::now_utc() - Duration::from_millis(1));
-        let gone = register(&client, services.iter().map(|service| &service.manifest)).await?;
+        let manifests = services.iter().map(|service| &service.manifest);
+        let gone = registration::register(&client, Owner::Run, manifests).await?.losers;
         if !gone.is_empty() {
             update.orphans = orphans::count(&client, &gone, before).await?;
         }

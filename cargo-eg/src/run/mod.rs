@@ -5,8 +5,6 @@ mod app;
 mod deploy;
 mod local_aws;
 mod orphans;
-pub(crate) mod plan;
-mod register;
 mod secrets;
 mod streams;
 mod tables;

@@ -1,8 +1,6 @@
 //! Generates the alarms of a stack: one for what functions failed to handle, and one for requests that failed. One alarm for
 //! each function would cost more than most applications.
 
-use crate::needs;
-
 use super::builder::{Builder, resource};
 use super::names::{attribute, reference};
 use super::queues::{Queues, failures_id};
@@ -18,9 +16,7 @@ const QUEUES: usize = 10;
 
 /// Adds the alarms. Returns whether there are any.
 pub(super) fn alarms(application: &Application<'_>, queues: &Queues, builder: &mut Builder) -> bool {
-    let of_services = application.manifests.iter();
-    let of_services = of_services.filter(|manifest| manifest.functions.iter().any(needs::keeps_failures));
-    let of_services = of_services.map(|manifest| failures_id(&manifest.service));
+    let of_services = application.services_with_failures().map(|manifest| failures_id(&manifest.service));
     let all: Vec<String> = queues.values().map(|id| failures_id(id)).chain(of_services).collect();
     for queues in all.chunks(QUEUES) {
         let sums = queues.iter().enumerate().map(|(number, queue)| waiting(number, queue));

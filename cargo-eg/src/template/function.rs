@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use eg_grammar::StreamKind;
 use eg_grammar::variable::{CONNECTIONS, SECRETS};
 use eg_sdk::manifest::{Function, Manifest, Trigger};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::needs::{self, RUNTIME};
-use crate::project::deploy::{FunctionSettings, Value, Vpc};
+use crate::project::deploy::{FunctionSettings, Gateway, Value, Vpc};
+use crate::sockets::is_socket;
 
 use super::builder::{Builder, resource};
 use super::names::{arn, in_stack, pascal, reference, sub};
@@ -18,6 +19,9 @@ use super::role::{Own, role};
 use super::rules::Rules;
 use super::streams::Stream;
 use super::{Application, Tree, api, limits, map, tables, websockets};
+
+/// The member of a function's metadata with what a gateway calls it for.
+pub(crate) const REGISTERED: &str = "Registered";
 
 /// How many days a function's log is kept.
 const LOGGED: u32 = 30;
@@ -57,7 +61,9 @@ impl Whole<'_> {
         let properties = properties.with("Tags", application.tags(&[]));
         builder.add(log, what, resource("AWS::Logs::LogGroup", properties));
 
-        api::routes(application, function, &id, self.paths, builder);
+        if !application.is_behind_gateway() {
+            api::routes(application, function, &id, self.paths, builder);
+        }
         self.mappings(&id, settings.concurrency, builder);
         let mut rules = Rules::new(application, &manifest.service, function, &id);
         rules.add(builder);
@@ -71,8 +77,9 @@ impl Whole<'_> {
     fn function(&self, id: &str, code: &str, settings: &FunctionSettings, builder: &mut Builder) -> Tree {
         let Self { application, manifest, function, .. } = self;
         let timeout = needs::timeout(function, Some(application.stage));
-        if timeout > needs::ANSWERED && function.events().any(|event| needs::is_route(event) && !event.stream)
-        {
+        let is_answered = !application.is_behind_gateway()
+            && function.events().any(|event| needs::is_route(event) && !event.stream);
+        if timeout > needs::ANSWERED && is_answered {
             builder.notes.push(format!(
                 "{}: an HTTP API waits {} seconds for an answer, so its callers get a 503 before its timeout of {timeout} seconds",
                 function.id,
@@ -102,9 +109,26 @@ impl Whole<'_> {
         .with("Tags", application.tags(&tags));
         map! {
             "Type" => "AWS::Lambda::Function",
-            "Metadata" => map! { "Source" => function.source.as_str() },
+            "Metadata" => map! { "Source" => function.source.as_str() }.with(REGISTERED, self.registered()),
             "Properties" => properties,
         }
+    }
+
+    /// Returns what the gateway calls the function for, so that a template has all that a registration needs.
+    fn registered(&self) -> Option<Json> {
+        let Self { application, manifest, function, .. } = self;
+        let is_registered = |trigger: &&Trigger| match trigger {
+            Trigger::Event(event) => !is_socket(event),
+            Trigger::EventBridge { event_bridge, .. } => !event_bridge.is_of_aws(),
+            _ => false,
+        };
+        application.is_behind_gateway().then(|| {
+            let triggers: Vec<&Trigger> = function.triggers.iter().filter(is_registered).collect();
+            json!({
+                "service": manifest.service, "id": function.id, "name": function.name, "source": function.source,
+                "triggers": triggers, "emits": function.emits,
+            })
+        })
     }
 
     /// Returns the variables of the function.
@@ -134,7 +158,17 @@ impl Whole<'_> {
             let url = queue.existing.as_ref().map_or_else(own, |existing| existing.url.as_str().into());
             all.insert(&queue.variable, url);
         }
-        for name in needs::variables(function) {
+        let set = stage.variables(&manifest.service, &function.id);
+        for (name, value) in stage.gateway.iter().flat_map(Gateway::variables) {
+            all.insert(name, value.into());
+            if set.contains_key(name) {
+                builder.problems.push(format!(
+                    "{}: `{name}` follows from the gateway: remove it from `environment` or `secrets` in eg.toml",
+                    function.id
+                ));
+            }
+        }
+        for name in needs::variables(function, Some(stage)) {
             let value = match name {
                 needs::FAILURES_QUEUE => reference(&failures_id(&manifest.service)),
                 CONNECTIONS => websockets::management_url(),

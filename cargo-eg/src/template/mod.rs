@@ -26,12 +26,15 @@ mod websockets;
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 
 use crate::needs;
-use crate::project::deploy::{Bus, ExistingQueue, Stage};
+use crate::project::deploy::{Bus, ExistingQueue, Gateway, Stage};
 use crate::sockets::is_socket;
+use crate::state::running::is_local;
 
 use self::builder::{Builder, resource};
 pub(crate) use self::extra::Extra;
+pub(crate) use self::function::REGISTERED;
 use self::names::{arn, reference, sub};
+pub(crate) use self::outputs::GATEWAY;
 use self::paths::Paths;
 pub(crate) use self::tree::Tree;
 use self::tree::map;
@@ -73,8 +76,22 @@ impl Application<'_> {
         services.flat_map(|manifest| manifest.functions.iter().map(move |function| (manifest, function)))
     }
 
+    /// Returns the services whose functions need a queue for what they fail to handle.
+    fn services_with_failures(&self) -> impl Iterator<Item = &Manifest> {
+        let keeps = |function: &Function| needs::keeps_failures(function, Some(self.stage));
+        self.manifests.iter().filter(move |manifest| manifest.functions.iter().any(keeps))
+    }
+
+    /// Whether a gateway calls the functions, instead of an HTTP API and the rules of a bus.
+    fn is_behind_gateway(&self) -> bool {
+        needs::is_behind_gateway(Some(self.stage))
+    }
+
     /// Whether functions emit to the application's bus, or get events from it.
     fn has_bus(&self) -> bool {
+        if self.is_behind_gateway() {
+            return false;
+        }
         let matches = |trigger: &Trigger| match trigger {
             Trigger::Event(event) => needs::pattern(event).is_ok(),
             Trigger::EventBridge { event_bridge: pattern, .. } => !pattern.is_of_aws(),
@@ -132,8 +149,15 @@ pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refuse
         let properties = map! { "Name" => reference("AWS::StackName") }.with("Tags", application.tags(&[]));
         builder.add(BUS.to_owned(), "the event bus", resource("AWS::Events::EventBus", properties));
     }
-    let paths = Paths::of(application.functions().map(|(_, function)| function), &mut builder.notes);
-    api::api(application, &paths, &mut builder);
+    let mut paths = Paths::default();
+    match &application.stage.gateway {
+        Some(gateway) => builder.notes.extend(unreachable(gateway)),
+        None => {
+            let functions = application.functions().map(|(_, function)| function);
+            paths = Paths::of(functions, &mut builder.notes);
+            api::api(application, &paths, &mut builder);
+        }
+    }
     websockets::api(application, &mut builder);
     authorizers::others(application, &mut builder);
     tables::tables(application, &mut builder);
@@ -145,7 +169,8 @@ pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refuse
             let whole = function::Whole { application, manifest, function, queues: &queues, paths: &paths };
             rules.extend(whole.add(&code, &mut builder));
         }
-        if manifest.functions.iter().any(needs::keeps_failures) {
+        let keeps = |function: &Function| needs::keeps_failures(function, Some(application.stage));
+        if manifest.functions.iter().any(keeps) {
             queues::failures_of(application, &manifest.service, &rules, &mut builder);
         }
     }
@@ -153,9 +178,10 @@ pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refuse
     if alarms {
         builder.take(alarms::TOPIC, "the topic of alarms");
     }
-    application.extra.add_resources(application, &mut builder);
+    // Their names are taken before the file is read, so that a mistake is at a place in the file.
     let mut parameters =
         streams::parameters(application.functions().map(|(_, function)| function), &mut builder);
+    application.extra.add_resources(application, &mut builder);
     let conditions = alarms.then(alarms::condition);
     if alarms {
         parameters.push(alarms::parameter());
@@ -187,6 +213,13 @@ pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refuse
         true => Ok(Template { tree, notes }),
         false => Err(Refused(problems)),
     }
+}
+
+/// Returns the note about a gateway to which functions on AWS cannot emit.
+fn unreachable(gateway: &Gateway) -> Option<String> {
+    is_local(&gateway.url).then(|| {
+        format!("the gateway `{}` is on this machine: functions on AWS cannot emit events to it", gateway.url)
+    })
 }
 
 #[cfg(test)]

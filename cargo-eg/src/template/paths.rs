@@ -113,7 +113,7 @@ fn spell(path: &RoutePath, names: &mut BTreeMap<String, String>) -> (String, Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::plan::tests::manifest;
+    use crate::registration::plan::tests::manifest;
 
     #[test]
     fn a_parameter_has_one_name_in_one_place() {

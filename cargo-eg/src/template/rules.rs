@@ -50,6 +50,10 @@ impl<'a> Rules<'a> {
         let mut every = None;
         for trigger in &self.function.triggers {
             match trigger {
+                // The gateway delivers them.
+                Trigger::Event(_) if self.application.is_behind_gateway() => {}
+                Trigger::EventBridge { event_bridge: pattern, .. }
+                    if self.application.is_behind_gateway() && !pattern.is_of_aws() => {}
                 Trigger::Event(event) if !event.is_http() => {
                     let Some(pattern) = self.subscription(event, builder) else { continue };
                     let age = rule_age(event.retry.as_ref());

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "aws")]
 mod cloudwatch;
+#[cfg(feature = "aws")]
+mod live;
 mod local;
 
 use std::io;

@@ -13,6 +13,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value as Json;
 use toml::Spanned;
 
+use super::gateway::Gateway;
 use crate::project::values::{Text, concurrency, memory, timeout};
 
 /// The names of a map, with their places.
@@ -27,6 +28,7 @@ pub(in crate::project) struct Section {
     pub(super) protect: Option<bool>,
     pub(super) exclude: Option<Vec<Spanned<String>>>,
     pub(super) bus: Option<Text<Bus>>,
+    pub(super) gateway: Option<Spanned<Gateway>>,
     pub(super) features: Option<Vec<String>>,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) environment: Map<Setting>,

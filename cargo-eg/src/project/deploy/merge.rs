@@ -11,6 +11,7 @@ impl Section {
             protect,
             exclude,
             bus,
+            gateway,
             features,
             tags,
             environment,
@@ -23,7 +24,14 @@ impl Section {
         self.region = region.or(self.region);
         self.protect = protect.or(self.protect);
         self.exclude = exclude.or(self.exclude);
+        // Each replaces the other.
+        match (&bus, &gateway) {
+            (Some(_), None) => self.gateway = None,
+            (None, Some(_)) => self.bus = None,
+            _ => {}
+        }
         self.bus = bus.or(self.bus);
+        self.gateway = gateway.or(self.gateway);
         self.features = features.or(self.features);
         self.tags.extend(tags);
         variables(&mut self.environment, &mut self.secrets, (environment, secrets));

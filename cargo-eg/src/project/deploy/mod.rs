@@ -2,6 +2,7 @@
 //! Reading the file is left to `declared`, and what follows for AWS to `needs` and `template`.
 
 mod format;
+mod gateway;
 mod merge;
 mod named;
 mod shared;
@@ -15,6 +16,7 @@ use eg_grammar::{did_you_mean, list};
 
 pub(super) use self::format::Section;
 pub(crate) use self::format::{Bus, ExistingQueue, KeyAttribute, Vpc};
+pub(crate) use self::gateway::Gateway;
 pub(crate) use self::named::Named;
 pub(crate) use self::shared::{Kept, Table};
 pub(crate) use self::stage::{FunctionSettings, Stage, Unknown};

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use toml::Spanned;
 
 use super::format::{self, Bus, Section, Service, Statement, Vpc};
+use super::gateway::Gateway;
 use super::named::{At, Named};
 use super::shared::{Kept, Queue, Shared, Table};
 use super::variables::{Value, variables};
@@ -29,6 +30,8 @@ pub(crate) struct Stage {
     /// The services, and the ids of the functions, that are not deployed.
     pub(crate) exclude: Vec<Named>,
     pub(crate) bus: Bus,
+    /// The gateway that calls the functions, instead of a bus and an HTTP API.
+    pub(crate) gateway: Option<Gateway>,
     /// Features of cargo with which the services are built for AWS.
     pub(crate) features: Vec<String>,
     /// Tags of all resources.
@@ -74,6 +77,10 @@ pub(crate) struct FunctionSettings {
 impl Stage {
     /// Checks the settings of a stage in an application's folder.
     pub(super) fn new(name: &str, section: Section, folder: &Path, at: At<'_>) -> Result<Self, Wrong> {
+        if let (Some(gateway), Some(_)) = (&section.gateway, &section.bus) {
+            let text = "functions behind a gateway have no event bus: remove `gateway` or `bus`";
+            return Err(Wrong::at(&at(gateway.span().start), text));
+        }
         let region = section.region.map(|region| checked_region(region, at)).transpose()?;
         let shared = Shared::new(section.tables, section.queues, at)?;
         let variables =
@@ -100,6 +107,7 @@ impl Stage {
             region,
             protect: section.protect.unwrap_or(false),
             exclude: section.exclude.into_iter().flatten().map(|name| Named::of(name, at)).collect(),
+            gateway: section.gateway.map(Spanned::into_inner),
             bus: section.bus.map(|Text(bus)| bus).unwrap_or_default(),
             features: section.features.unwrap_or_default(),
             tags: section.tags,

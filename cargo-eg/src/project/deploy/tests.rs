@@ -80,7 +80,7 @@ fn everything_that_can_be_said() {
     assert_eq!(dev.features, ["aws"]);
     let deployed = |stage: &Stage, service: &str, ids: &[&str]| {
         let functions: Vec<_> = ids.iter().map(|id| (*id, "a.rs:1", "[]")).collect();
-        let kept = stage.deployed(crate::run::plan::tests::manifest(service, &functions))?;
+        let kept = stage.deployed(crate::registration::plan::tests::manifest(service, &functions))?;
         Some(kept.functions.into_iter().map(|function| function.id).collect::<Vec<_>>())
     };
     assert_eq!(deployed(dev, "order", &["order-alert", "order-place"]), Some(vec!["order-place".to_owned()]));
@@ -204,7 +204,7 @@ fn without_a_file_the_folder_names_the_stack() {
 
 #[test]
 fn names_that_nothing_has() {
-    let manifests = [crate::run::plan::tests::manifest("order", &[("order-place", "a.rs:1", "[]")])];
+    let manifests = [crate::registration::plan::tests::manifest("order", &[("order-place", "a.rs:1", "[]")])];
     let check = |text: &str, expected: Option<(&str, &str)>| {
         let deploy = read(text).unwrap();
         let found = deploy.stage(None).unwrap().check_names(manifests.iter()).err();
@@ -389,4 +389,42 @@ fn a_secret_in_the_file_is_not_shown() {
     assert_eq!(mistake.at.as_deref(), Some("2:23"));
     assert!(mistake.text.starts_with("`secrets`: write where the secret is kept, as in"), "{mistake:?}");
     assert!(!mistake.text.contains("hunter2"), "{mistake:?}");
+}
+
+#[test]
+fn a_gateway_replaces_the_bus_of_a_stage_and_the_other_way_round() {
+    let text = r#"
+[deploy]
+gateway = { url = "https://gateway.example/", config_url = "https://gateway.example:4001", space = "shop" }
+[deploy.stages.test]
+gateway = "http://10.0.0.1:4000"
+[deploy.stages.prod]
+bus = "existing:company"
+"#;
+    let deploy = read(text).unwrap();
+    let of = |stage: &str| deploy.stage(Some(stage)).unwrap().clone();
+    let dev = of("dev").gateway.unwrap();
+    let variables: Vec<_> = dev.variables().collect();
+    let expected = [("EVENT_GATEWAY_URL", "https://gateway.example"), ("EVENT_GATEWAY_SPACE", "shop")];
+    assert_eq!(
+        (variables.as_slice(), dev.config_url.as_deref()),
+        (&expected[..], Some("https://gateway.example:4001"))
+    );
+    let test = Gateway::new("http://10.0.0.1:4000", None, Some("default")).unwrap();
+    assert_eq!(of("test").gateway, Some(test));
+    let prod = of("prod");
+    assert_eq!((prod.gateway, prod.bus), (None, Bus::Existing("company".to_owned())));
+
+    let check = |lines: &str, message: &str| {
+        let wrong = read(&format!("[deploy]\n{lines}")).unwrap_err();
+        assert!(wrong.text.contains(message), "{lines}: {}", wrong.text);
+        assert!(wrong.at.is_some_and(|at| at.starts_with("2:")), "{lines}");
+    };
+    check("gateway = \"gateway.example\"", "`gateway`: `gateway.example` is not the URL of an event gateway");
+    check("gateway = 4000", "the URL of a gateway, or a table with `url`, `config_url` and `space`");
+    check("gateway = { url = \"http://g\", port = 1 }", "unknown key `port`");
+    check(
+        "gateway = \"http://g\"\nbus = \"own\"",
+        "functions behind a gateway have no event bus: remove `gateway` or `bus`",
+    );
 }

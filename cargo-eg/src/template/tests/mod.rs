@@ -2,6 +2,7 @@
 //! `goldens/template.yaml` is a complete template, which `tests/it/template.rs` also checks with AWS's own tools.
 
 mod events;
+mod gateway;
 mod requests;
 mod resources;
 mod websockets;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::project::deploy::Deploy;
-use crate::run::plan::tests::manifest;
+use crate::registration::plan::tests::manifest;
 
 /// Returns the template of services for a stage of this `[deploy]` section, or why there is none.
 fn of(manifests: &[Manifest], deploy: &str) -> Result<(Value, Vec<String>), Vec<String>> {

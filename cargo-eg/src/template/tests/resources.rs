@@ -327,6 +327,13 @@ fn resources_of_a_file_belong_to_the_stack() {
             "/app/shop/extra.yaml:2: the template makes `AlarmTopicArn` for the topic of alarms: rename it in the file"
         ]
     );
+    let stream = [shop(r#"[{"stream":"clicks","source":"kinesis"}]"#, &json!({}))];
+    assert_eq!(
+        with(&stream, "", "Resources:\n  ClicksStreamArn: { Type: AWS::SNS::Topic }\n").unwrap_err(),
+        [
+            "/app/shop/extra.yaml:2: the template makes `ClicksStreamArn` for kinesis clicks: rename it in the file"
+        ]
+    );
     let output = "Outputs:\n  JobsQueueUrl: { Value: x }\n";
     assert_eq!(
         with(&queue, "", output).unwrap_err(),

@@ -2,6 +2,7 @@
 //! moto lacks.
 
 mod faults;
+mod gateway;
 mod rights;
 mod settings;
 mod stage;

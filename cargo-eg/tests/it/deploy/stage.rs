@@ -1,9 +1,12 @@
 //! What the commands of the local app do with a stage: emit, invoke, dead letters.
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::Shop;
+use crate::support::app::Running;
 use crate::support::aws::Fault;
+use crate::support::eventually;
 
 /// The operation that invokes a function, which moto cannot do.
 const INVOKING: &str = "POST /2015-03-31/functions/";
@@ -117,4 +120,69 @@ fn events_go_to_the_bus_of_a_stage_and_calls_to_its_functions() {
     let unknown = shop.eg(&["invoke", "bil", "--data", "{}", "--stage", "dev"]);
     assert_eq!(unknown.code, Some(6), "{unknown:?}");
     assert!(unknown.stderr.contains("hint: did you mean `bill`?"), "{unknown:?}");
+}
+
+/// Puts a line into the log of the function `bill`.
+fn log(shop: &Shop, line: &str) {
+    let group = "/aws/lambda/shop-dev-order-bill";
+    let stream = json!({"logGroupName": group, "logStreamName": line});
+    shop.aws.call("logs", "Logs_20140328.CreateLogStream", &stream);
+    let now = time::OffsetDateTime::now_utc().unix_timestamp() * 1000;
+    let event = json!({"timestamp": now, "message": format!("{line}\n")});
+    let put = json!({"logGroupName": group, "logStreamName": line, "logEvents": [event]});
+    shop.aws.call("logs", "Logs_20140328.PutLogEvents", &put);
+}
+
+/// Follows the logs of the stage, and returns the command with the files of its output and its messages.
+fn follow(shop: &Shop) -> (Running, std::path::PathBuf) {
+    let [lines, messages] = ["lines", "messages"].map(|name| shop.app.path().join(name));
+    let mut command = shop.command(&["logs", "--stage", "dev", "--follow"]);
+    let child = command
+        .stdout(std::fs::File::create(&lines).unwrap())
+        .stderr(std::fs::File::create(&messages).unwrap())
+        .spawn()
+        .unwrap();
+    (Running::of(child, messages), lines)
+}
+
+#[test]
+fn logs_of_a_stage_are_followed_live() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    log(&shop, "first");
+    // Only Live Tail has lines.
+    shop.aws.plan("FilterLogEvents", usize::MAX, Fault::Answer(200, r#"{"events": []}"#.to_owned()));
+    let (mut following, lines) = follow(&shop);
+    let read = || std::fs::read_to_string(&lines).unwrap();
+    shop.aws.block_on(eventually("the line", || read() == "order-bill  | first\n"));
+    let asked: Value = serde_json::from_str(&shop.aws.sent("StartLiveTail")[0]).unwrap();
+    let arn = |name: &str| {
+        format!("arn:aws:logs:eu-central-1:{}:log-group:/aws/lambda/shop-dev-order-{name}", shop.aws.account)
+    };
+    assert_eq!(asked["logGroupIdentifiers"], json!([arn("bill"), arn("place")]));
+    // moto's sessions end at once: then CloudWatch is asked again and again.
+    shop.aws.calm();
+    log(&shop, "second");
+    shop.aws
+        .block_on(eventually("the next line", || read() == "order-bill  | first\norder-bill  | second\n"));
+    following.signal(Signal::INT);
+    assert_eq!((following.wait(), following.stderr().as_str()), (Some(0), ""));
+}
+
+#[test]
+fn without_the_right_to_live_tail_logs_are_followed_all_the_same() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    let denied = r#"{"__type": "AccessDeniedException", "Message": "User: a is not authorized to perform: logs:StartLiveTail on b"}"#;
+    shop.aws.plan("StartLiveTail", usize::MAX, Fault::Answer(400, denied.to_owned()));
+    let (mut following, lines) = follow(&shop);
+    let warning =
+        "warning: cannot follow the logs live: the AWS credentials do not allow `logs:StartLiveTail`";
+    shop.aws.block_on(eventually("the warning", || following.stderr().starts_with(warning)));
+    log(&shop, "first");
+    let read = || std::fs::read_to_string(&lines).unwrap();
+    shop.aws.block_on(eventually("the line", || read() == "order-bill  | first\n"));
+    following.signal(Signal::INT);
+    assert_eq!(following.wait(), Some(0));
+    assert_eq!(shop.aws.sent("StartLiveTail").len(), 1, "it is not tried again");
 }

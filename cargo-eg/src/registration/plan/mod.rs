@@ -1,27 +1,22 @@
 //! Computes what must change at a gateway so that it matches the manifests, by comparing two lists for each kind of
 //! resource. Calling the gateway is left to `register`.
 //!
-//! Invariant: only resources with our label are deleted.
+//! Invariant: only resources with the owner's labels are deleted.
 
 mod bus;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use eg_grammar::{Spelling, cors as defaults};
-use eg_local::emulator::{REGION, arn};
 use eg_sdk::config::{
-    Aws, Cors, EventType, Function, Metadata, Provider, Retry, RetryLimits, Subscription, SubscriptionType,
+    Aws, Cors, EventType, Function, Provider, Retry, RetryLimits, Subscription, SubscriptionType,
 };
 use eg_sdk::manifest::{self, CorsOptions, EventTrigger, Manifest, RetryOptions};
 
-/// The label of resources that we may change and delete.
-const MANAGED_BY: (&str, &str) = ("managedBy", "cargo-eg");
+use super::owner::{Owner, whose};
 
 /// Marks subscriptions whose filter comes from a manifest.
 const FILTERED_BY: (&str, &str) = ("filteredBy", "cargo-eg");
-
-/// The label that names the service of a resource.
-const SERVICE: &str = "service";
 
 /// Resources of all kinds, either desired or current.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -49,21 +44,31 @@ pub(crate) struct Plan {
     pub(crate) cors: Vec<Change<Cors>>,
 }
 
+impl Plan {
+    /// Returns the number of changes.
+    pub(super) fn changes(&self) -> usize {
+        self.event_types.len() + self.functions.len() + self.subscriptions.len() + self.cors.len()
+    }
+}
+
 /// A route that is registered by someone else.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{function} cannot have {method} {path}: subscription {id}, which cargo-eg has not made, gives it to {owner}"
-)]
+#[error("{function} cannot have {method} {path}: subscription {id}{whose} gives it to {owner}")]
 pub(crate) struct Taken {
     function: String,
     method: String,
     path: String,
     owner: String,
     id: String,
+    /// Who has made the subscription.
+    whose: String,
 }
 
 /// Returns the resources that the gateway should have for these services.
-pub(crate) fn desired<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone) -> Resources {
+pub(crate) fn desired<'a>(
+    owner: Owner<'_>,
+    manifests: impl Iterator<Item = &'a Manifest> + Clone,
+) -> Resources {
     let mut wanted = Resources::default();
     // The service that emits an event type takes precedence over its subscribers.
     let mut event_types: BTreeMap<&str, &str> = BTreeMap::new();
@@ -75,15 +80,15 @@ pub(crate) fn desired<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone)
     }
     for Manifest { service, functions, .. } in manifests {
         for function in functions {
-            wanted.functions.push(registration(service, function));
+            wanted.functions.push(registration(owner, service, function));
             for trigger in function.events() {
                 event_types.entry(&trigger.event_type).or_insert(service);
-                wanted.subscriptions.push(subscription(service, &function.id, trigger));
-                wanted.cors.extend(cors(service, trigger));
+                wanted.subscriptions.push(subscription(owner, service, &function.id, trigger));
+                wanted.cors.extend(cors(owner, service, trigger));
             }
-            for subscription in bus::subscriptions(service, function) {
+            for subscription in bus::subscriptions(owner, service, function) {
                 let mut ty = EventType::new(&subscription.event_type);
-                ty.metadata = labels(service);
+                ty.metadata = owner.labels(service);
                 if !bus_types.iter().any(|known: &EventType| known.name == ty.name) {
                     bus_types.push(ty);
                 }
@@ -93,7 +98,7 @@ pub(crate) fn desired<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone)
     }
     let event_type = |(name, service)| {
         let mut event_type = EventType::new(name);
-        event_type.metadata = labels(service);
+        event_type.metadata = owner.labels(service);
         event_type
     };
     bus_types.retain(|ty| !event_types.contains_key(ty.name.as_str()));
@@ -102,8 +107,8 @@ pub(crate) fn desired<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone)
 }
 
 /// Returns the changes that lead from `current` to `desired`.
-pub(crate) fn plan(desired: &Resources, current: &Resources) -> Result<Plan, Taken> {
-    let subscriptions = subscription_changes(&desired.subscriptions, &current.subscriptions)?;
+pub(crate) fn plan(owner: Owner<'_>, desired: &Resources, current: &Resources) -> Result<Plan, Taken> {
+    let subscriptions = subscription_changes(owner, &desired.subscriptions, &current.subscriptions)?;
     let leaves = |subscription: &Subscription| {
         subscriptions
             .iter()
@@ -122,10 +127,10 @@ pub(crate) fn plan(desired: &Resources, current: &Resources) -> Result<Plan, Tak
             let mut want = want.clone();
             want.space.clone_from(&is.space);
             want.authorizer_id.clone_from(&is.authorizer_id);
-            (is_ours(&is.metadata) && want != *is).then_some(want)
+            (owner.has(&is.metadata) && want != *is).then_some(want)
         },
     );
-    event_types.retain(|change| !matches!(change, Change::Delete(one) if !is_ours(&one.metadata) || used_types.contains(one.name.as_str())));
+    event_types.retain(|change| !matches!(change, Change::Delete(one) if !owner.has(&one.metadata) || used_types.contains(one.name.as_str())));
 
     // A function with our id now runs here, whoever registered it.
     let mut functions = diff(
@@ -134,7 +139,7 @@ pub(crate) fn plan(desired: &Resources, current: &Resources) -> Result<Plan, Tak
         |one| one.function_id.clone(),
         |want, is| (without_keys(want) != without_keys(is)).then(|| want.clone()),
     );
-    functions.retain(|change| !matches!(change, Change::Delete(one) if !is_ours(&one.metadata) || used_functions.contains(one.function_id.as_str())));
+    functions.retain(|change| !matches!(change, Change::Delete(one) if !owner.has(&one.metadata) || used_functions.contains(one.function_id.as_str())));
 
     let mut cors = diff(
         &desired.cors,
@@ -144,10 +149,10 @@ pub(crate) fn plan(desired: &Resources, current: &Resources) -> Result<Plan, Tak
             let mut want = want.clone();
             want.space.clone_from(&is.space);
             want.cors_id.clone_from(&is.cors_id);
-            (is_ours(&is.metadata) && want != *is).then_some(want)
+            (owner.has(&is.metadata) && want != *is).then_some(want)
         },
     );
-    cors.retain(|change| !matches!(change, Change::Delete(one) if !is_ours(&one.metadata)));
+    cors.retain(|change| !matches!(change, Change::Delete(one) if !owner.has(&one.metadata)));
     Ok(Plan { event_types, functions, subscriptions, cors })
 }
 
@@ -172,6 +177,7 @@ fn diff<R: Clone, K: Ord>(
 }
 
 fn subscription_changes(
+    owner: Owner<'_>,
     desired: &[Subscription],
     current: &[Subscription],
 ) -> Result<Vec<Change<Subscription>>, Taken> {
@@ -184,14 +190,16 @@ fn subscription_changes(
     let owners: BTreeMap<_, &Subscription> =
         current.iter().filter_map(|one| Some((route(one)?, one))).collect();
     for want in desired {
-        let owner = route(want).and_then(|route| owners.get(&route));
-        if let Some(is) = owner.filter(|is| is.function_id != want.function_id && !is_ours(&is.metadata)) {
+        let existing = route(want).and_then(|route| owners.get(&route));
+        if let Some(is) = existing.filter(|is| is.function_id != want.function_id && !owner.has(&is.metadata))
+        {
             return Err(Taken {
                 function: want.function_id.clone(),
                 method: want.method.clone(),
                 path: Spelling::Gateway.respell(&want.path, Spelling::Code),
                 owner: is.function_id.clone(),
                 id: is.subscription_id.clone(),
+                whose: whose(&is.metadata),
             });
         }
     }
@@ -207,34 +215,25 @@ fn subscription_changes(
         if want.filter.is_some() || is.metadata.contains_key(FILTERED_BY.0) {
             update.filter.clone_from(&want.filter);
         }
-        (is_ours(&is.metadata) && update != *is).then_some(update)
+        (owner.has(&is.metadata) && update != *is).then_some(update)
     });
-    changes.retain(|change| !matches!(change, Change::Delete(one) if !is_ours(&one.metadata)));
+    changes.retain(|change| !matches!(change, Change::Delete(one) if !owner.has(&one.metadata)));
     Ok(changes)
 }
 
-fn registration(service: &str, function: &manifest::Function) -> Function {
-    // The emulator requires no keys, but AWS clients do not send requests without them.
-    let mut aws = Aws::new(REGION);
-    aws.aws_access_key_id = Some("local".into());
-    aws.aws_secret_access_key = Some("local".into());
-    let provider = match &function.url {
-        // A function of an `eg.toml` that runs elsewhere.
-        Some(url) => Provider::Http { url: url.clone() },
-        None => Provider::AwsLambda { arn: arn(&function.id), aws },
-    };
-    let mut wanted = Function::new(&function.id, provider);
-    wanted.metadata = labels(service);
+fn registration(owner: Owner<'_>, service: &str, function: &manifest::Function) -> Function {
+    let mut wanted = Function::new(owner.id_of(&function.id), owner.provider(function));
+    wanted.metadata = owner.labels(service);
     wanted.stream = function.streams();
     wanted
 }
 
-fn subscription(service: &str, function_id: &str, trigger: &EventTrigger) -> Subscription {
-    let mut subscription = Subscription::asynchronous(&trigger.event_type, function_id);
+fn subscription(owner: Owner<'_>, service: &str, function_id: &str, trigger: &EventTrigger) -> Subscription {
+    let mut subscription = Subscription::asynchronous(&trigger.event_type, owner.id_of(function_id));
     subscription.kind = trigger.mode;
     subscription.path = trigger.path.spelled(Spelling::Gateway);
     subscription.method = trigger.method.to_string();
-    subscription.metadata = labels(service);
+    subscription.metadata = owner.labels(service);
     subscription.retry = trigger.retry.as_ref().map(retry);
     subscription
 }
@@ -251,7 +250,7 @@ fn retry(limits: &RetryOptions) -> Retry {
 }
 
 /// Returns the CORS configuration of a route if it declares one, with the gateway's defaults filled in.
-fn cors(service: &str, trigger: &EventTrigger) -> Option<Cors> {
+fn cors(owner: Owner<'_>, service: &str, trigger: &EventTrigger) -> Option<Cors> {
     let CorsOptions { origins, methods, headers, credentials, .. } = trigger.cors.as_ref()?;
     let or = |list: &[String], defaults: &[&str]| {
         if list.is_empty() { defaults.iter().copied().map(str::to_owned).collect() } else { list.to_vec() }
@@ -261,16 +260,8 @@ fn cors(service: &str, trigger: &EventTrigger) -> Option<Cors> {
     cors.allowed_methods = or(methods, &defaults::methods_for(trigger.method));
     cors.allowed_headers = or(headers, &defaults::DEFAULT_HEADERS);
     cors.allow_credentials = *credentials;
-    cors.metadata = labels(service);
+    cors.metadata = owner.labels(service);
     Some(cors)
-}
-
-fn labels(service: &str) -> Metadata {
-    [(SERVICE, service), MANAGED_BY].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
-}
-
-fn is_ours(metadata: &Metadata) -> bool {
-    metadata.get(MANAGED_BY.0).is_some_and(|value| value == MANAGED_BY.1)
 }
 
 /// Returns the parts of a function that can be compared: gateways may hide keys and fill in the space.

@@ -21,7 +21,7 @@ const GET_USERS: &str = r#"[{"eventType":"http.request","mode":"sync","method":"
 const ON_CREATED: &str = r#"[{"eventType":"user.created","mode":"async","method":"POST","path":"/"}]"#;
 
 fn wanted(functions: &[(&str, &str, &str)]) -> Resources {
-    desired([manifest("shop", functions)].iter())
+    desired(Owner::Run, [manifest("shop", functions)].iter())
 }
 
 /// Returns resources as the gateway lists them: with spaces and ids, and with hidden keys.
@@ -75,7 +75,7 @@ fn words(plan: Plan) -> Vec<String> {
 
 #[track_caller]
 fn check(desired: &Resources, current: &Resources, expected: &[&str]) {
-    assert_eq!(words(plan(desired, current).unwrap()), expected);
+    assert_eq!(words(plan(Owner::Run, desired, current).unwrap()), expected);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_route_moves_to_another_function_by_replacement() {
 fn a_route_of_somebody_else_is_not_taken_over() {
     let theirs = foreign(registered(wanted(&[("other", "o.rs:1", GET_USERS)])));
     let ours = wanted(&[("shop-list", "a.rs:1", GET_USERS)]);
-    let taken = plan(&ours, &theirs).unwrap_err().to_string();
+    let taken = plan(Owner::Run, &ours, &theirs).unwrap_err().to_string();
     assert_eq!(
         taken,
         "shop-list cannot have GET /users: subscription subscription-0, which cargo-eg has not made, gives it to other"
@@ -165,7 +165,7 @@ fn a_route_of_somebody_else_is_not_taken_over() {
 #[test]
 fn labels_follow_a_service_that_was_renamed() {
     let functions = [("shop-list", "a.rs:1", GET_USERS)];
-    let before = desired([manifest("old", &functions)].iter());
+    let before = desired(Owner::Run, [manifest("old", &functions)].iter());
     check(
         &wanted(&functions),
         &registered(before),
@@ -205,7 +205,7 @@ fn a_filter_goes_with_the_pattern_that_it_was_made_from() {
     assert!(filtered.subscriptions[0].filter.is_some());
     let subscribed = r#"[{"eventType": "Object-Created", "mode": "async", "method": "POST", "path": "/"}]"#;
     let app = wanted(&[("shop-mail", "a.rs:1", subscribed)]);
-    let plan = plan(&app, &registered(filtered)).unwrap();
+    let plan = plan(Owner::Run, &app, &registered(filtered)).unwrap();
     let [Change::Update(updated)] = plan.subscriptions.as_slice() else { panic!("{plan:?}") };
     assert_eq!(updated.filter, None);
 }
@@ -218,8 +218,67 @@ fn a_function_at_a_url_is_called_there() {
     });
     let manifest = json!({"service": "archive", "version": "0.0.0", "functions": [function]});
     let manifest: Manifest = serde_json::from_value(manifest).unwrap();
-    let app = desired([manifest].iter());
+    let app = desired(Owner::Run, [manifest].iter());
     let url = "http://localhost:8080/keep".to_owned();
     assert_eq!(app.functions[0].provider, Provider::Http { url });
     check(&app, &registered(app.clone()), &[]);
+}
+
+const STACK: Owner<'_> = Owner::Stack { name: "shop-dev", region: "eu-central-1", account: "123456789012" };
+
+/// Returns what a stack has at its gateway.
+fn of_stack(functions: &[(&str, &str, &str)]) -> Resources {
+    desired(STACK, [manifest("shop", functions)].iter())
+}
+
+#[test]
+fn functions_of_a_stack_have_its_name_and_their_place_in_aws() {
+    let pattern = |source: &str| {
+        format!(r#"[{{"eventBridge": {{"source": ["{source}"], "detail-type": ["Object Created"]}}}}]"#)
+    };
+    let [of_aws, of_partner] = [pattern("aws.s3"), pattern("partner")];
+    let app = of_stack(&[
+        ("shop-list", "a.rs:1", GET_USERS),
+        ("shop-resize", "a.rs:5", &of_aws),
+        ("shop-import", "a.rs:9", &of_partner),
+    ]);
+    let function = &app.functions[0];
+    let arn = "arn:aws:lambda:eu-central-1:123456789012:function:shop-dev-shop-list".to_owned();
+    assert_eq!(function.provider, Provider::AwsLambda { arn, aws: Aws::new("eu-central-1") });
+    assert_eq!(
+        (function.function_id.as_str(), &*function.metadata["stack"]),
+        ("shop-dev-shop-list", "shop-dev")
+    );
+    // A rule of the stack hands over the events of AWS's services.
+    let subscribed = app.subscriptions.iter().map(|one| (one.event_type.as_str(), one.function_id.as_str()));
+    assert_eq!(
+        subscribed.collect::<Vec<_>>(),
+        [("http.request", "shop-dev-shop-list"), ("Object-Created", "shop-dev-shop-import")]
+    );
+    assert_eq!(words(plan(STACK, &app, &registered(app.clone())).unwrap()), [""; 0]);
+}
+
+#[test]
+fn stacks_and_the_local_app_leave_each_other_alone() {
+    let functions = [("shop-mail", "a.rs:1", ON_CREATED)];
+    let other = Owner::Stack { name: "shop-prod", region: "eu-central-1", account: "123456789012" };
+    for theirs in [wanted(&functions), desired(other, [manifest("shop", &functions)].iter())] {
+        let current = registered(theirs);
+        assert_eq!(words(plan(STACK, &Resources::default(), &current).unwrap()), [""; 0]);
+        let ours = words(plan(STACK, &of_stack(&functions), &current).unwrap());
+        assert_eq!(ours, ["create shop-dev-shop-mail", "create POST / shop-dev-shop-mail"]);
+    }
+    check(&Resources::default(), &registered(of_stack(&functions)), &[]);
+}
+
+#[test]
+fn a_route_of_another_stage_is_named() {
+    let ours = wanted(&[("shop-list", "a.rs:1", GET_USERS)]);
+    let theirs = registered(of_stack(&[("shop-list", "a.rs:1", GET_USERS)]));
+    assert_eq!(
+        plan(Owner::Run, &ours, &theirs).unwrap_err().to_string(),
+        "shop-list cannot have GET /users: subscription subscription-0 of stack `shop-dev` gives it to shop-dev-shop-list"
+    );
+    let here = plan(STACK, &of_stack(&[("shop-list", "a.rs:1", GET_USERS)]), &registered(ours)).unwrap_err();
+    assert!(here.to_string().contains("subscription-0 of `cargo eg run` gives it to shop-list"), "{here}");
 }

@@ -1,4 +1,8 @@
-//! Makes a gateway match the manifests, through its Config API. What must change is decided in [`plan`].
+//! Makes a gateway match the manifests of an application, through its Config API: for `cargo eg run`, and for a stack on AWS.
+//! What must change is decided in [`plan`].
+
+mod owner;
+pub(crate) mod plan;
 
 use std::collections::BTreeSet;
 
@@ -9,39 +13,39 @@ use eg_sdk::{Collection, EventGateway, Resource};
 
 use crate::exit::{Exit, Failure, warn};
 
-use super::plan::{Change, Resources, desired, plan};
+pub(crate) use self::owner::Owner;
+use self::plan::{Change, Plan, Resources, desired, plan};
 
-/// Registers the services, and removes what an earlier run registered and the code no longer has. Returns the ids of
-/// the functions that lost a subscription to events, so that deliveries may be without a recipient.
+/// What a registration has changed.
+#[derive(Debug, Default)]
+pub(crate) struct Changed {
+    /// The number of changes.
+    pub(crate) count: usize,
+    /// The ids of the functions that lost a subscription to events, so that deliveries may be without a recipient.
+    pub(crate) losers: BTreeSet<String>,
+}
+
+/// Checks that the services can be registered, and changes nothing.
+///
+/// # Errors
+/// If the gateway does not answer, or if a route belongs to somebody else.
+#[cfg(feature = "aws")]
+pub(crate) async fn check<'a>(
+    gateway: &EventGateway,
+    owner: Owner<'_>,
+    manifests: impl Iterator<Item = &'a Manifest> + Clone,
+) -> Result<(), Failure> {
+    planned(gateway, owner, manifests).await.map(drop)
+}
+
+/// Registers the services of an owner, and removes what the owner has registered earlier and the code no longer has.
 pub(crate) async fn register<'a>(
     gateway: &EventGateway,
+    owner: Owner<'_>,
     manifests: impl Iterator<Item = &'a Manifest> + Clone,
-) -> Result<BTreeSet<String>, Failure> {
-    let mut desired = desired(manifests);
-    let cors = match gateway.cors().list().await {
-        // The gateway does not support CORS. The app works without it, except from browsers.
-        Err(error) if error.status() == Some(404) => {
-            if let Some(route) = desired.cors.first() {
-                let Cors { method, path, .. } = route;
-                warn(&format!(
-                    "the gateway has no CORS: browsers cannot call {method} {} from other origins",
-                    as_in_code(path)
-                ));
-            }
-            desired.cors.clear();
-            Vec::new()
-        }
-        list => list?,
-    };
-    let current = Resources {
-        event_types: gateway.event_types().list().await?,
-        functions: gateway.functions().list().await?,
-        subscriptions: gateway.subscriptions().list().await?,
-        cors,
-    };
-    let plan = plan(&desired, &current).map_err(|taken| {
-        Failure::new(Exit::Refused, taken).hint("delete that subscription, or give the function another path")
-    })?;
+) -> Result<Changed, Failure> {
+    let plan = planned(gateway, owner, manifests).await?;
+    let count = plan.changes();
 
     // A resource that refers to another is deleted before it and created after it. New subscriptions to events are
     // created before old ones are deleted, so that an event in between reaches two functions rather than none. A
@@ -64,7 +68,50 @@ pub(crate) async fn register<'a>(
     apply(&gateway.subscriptions(), gone, route).await?;
     apply(&gateway.functions(), old_functions, |function| function.function_id.clone()).await?;
     apply(&gateway.event_types(), old_types, |ty| ty.name.clone()).await?;
-    Ok(losers)
+    Ok(Changed { count, losers })
+}
+
+/// Returns the changes that are needed.
+async fn planned<'a>(
+    gateway: &EventGateway,
+    owner: Owner<'_>,
+    manifests: impl Iterator<Item = &'a Manifest> + Clone,
+) -> Result<Plan, Failure> {
+    let mut desired = desired(owner, manifests);
+    let cors = match gateway.cors().list().await {
+        // The gateway does not support CORS. The app works without it, except from browsers.
+        Err(error) if error.status() == Some(404) => {
+            if let Some(route) = desired.cors.first() {
+                let Cors { method, path, .. } = route;
+                warn(&format!(
+                    "the gateway has no CORS: browsers cannot call {method} {} from other origins",
+                    as_in_code(path)
+                ));
+            }
+            desired.cors.clear();
+            Vec::new()
+        }
+        list => list.map_err(refused)?,
+    };
+    let current = Resources {
+        event_types: gateway.event_types().list().await.map_err(refused)?,
+        functions: gateway.functions().list().await.map_err(refused)?,
+        subscriptions: gateway.subscriptions().list().await.map_err(refused)?,
+        cors,
+    };
+    plan(owner, &desired, &current).map_err(|taken| {
+        Failure::new(Exit::Refused, taken).hint("delete that subscription, or give the function another path")
+    })
+}
+
+/// Returns the failure of a call, with what to do about a missing key.
+fn refused(error: eg_sdk::Error) -> Failure {
+    let is_about_key = matches!(error.status(), Some(401 | 403));
+    let failure = Failure::from(error);
+    if is_about_key {
+        return failure.hint("--access-key, or EVENT_GATEWAY_ACCESS_KEY, names the key of the gateway");
+    }
+    failure
 }
 
 type Subscriptions = Vec<Change<Subscription>>;

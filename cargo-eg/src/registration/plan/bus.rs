@@ -7,14 +7,18 @@ use eg_sdk::config::Subscription;
 use eg_sdk::manifest::{EventPattern, Function, RetryOptions, Trigger};
 use serde_json::{Value, json};
 
-use super::{FILTERED_BY, labels, retry};
+use super::super::owner::Owner;
+use super::{FILTERED_BY, retry};
 
 /// Returns the subscriptions of a function: one for each event type by which the gateway routes. Several patterns for one
 /// type are alternatives of one filter.
-pub(super) fn subscriptions(service: &str, function: &Function) -> Vec<Subscription> {
+pub(super) fn subscriptions(owner: Owner<'_>, service: &str, function: &Function) -> Vec<Subscription> {
     let mut filters: BTreeMap<String, (Vec<Value>, Option<&RetryOptions>)> = BTreeMap::new();
     for trigger in &function.triggers {
         let Trigger::EventBridge { event_bridge: pattern, retry, .. } = trigger else { continue };
+        if pattern.is_of_aws() && owner.has_rules_of_aws() {
+            continue;
+        }
         for ty in &pattern.detail_type {
             let (alternatives, limits) = filters.entry(routed_type(ty).into_owned()).or_default();
             alternatives.push(filter(pattern, ty));
@@ -22,8 +26,8 @@ pub(super) fn subscriptions(service: &str, function: &Function) -> Vec<Subscript
         }
     }
     let subscription = |(ty, (mut alternatives, limits)): (String, (Vec<Value>, Option<&RetryOptions>))| {
-        let mut subscription = Subscription::asynchronous(&ty, &function.id);
-        subscription.metadata = labels(service);
+        let mut subscription = Subscription::asynchronous(&ty, owner.id_of(&function.id));
+        subscription.metadata = owner.labels(service);
         subscription.metadata.insert(FILTERED_BY.0.to_owned(), FILTERED_BY.1.to_owned());
         subscription.retry = limits.map(retry);
         subscription.filter = match alternatives.len() {
@@ -50,7 +54,7 @@ mod tests {
 
     fn made(triggers: &Value) -> Vec<Value> {
         let manifest = manifest("shop", &[("shop-resize", "a.rs:1", &triggers.to_string())]);
-        let subscriptions = subscriptions("shop", &manifest.functions[0]);
+        let subscriptions = subscriptions(Owner::Run, "shop", &manifest.functions[0]);
         subscriptions.iter().map(|one| json!([one.event_type, one.filter])).collect()
     }
 

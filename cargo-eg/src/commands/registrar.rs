@@ -1,0 +1,80 @@
+//! Registers the functions of a stack at the gateway that calls them. `crate::registration` compares and calls the gateway.
+
+use serde_json::Value;
+
+use crate::console::text::count;
+use crate::deploy::{Registered, Target};
+use crate::exit::Failure;
+use crate::registration::{self, Owner};
+
+/// What registers the functions of one stack.
+#[derive(Debug)]
+pub(super) struct Registrar<'a> {
+    pub(super) target: &'a Target,
+    pub(super) region: String,
+    /// The number of the account.
+    pub(super) account: &'a str,
+    /// That of the gateway.
+    pub(super) access_key: Option<&'a str>,
+}
+
+impl Registrar<'_> {
+    fn owner(&self) -> Owner<'_> {
+        Owner::Stack { name: &self.target.stack, region: &self.region, account: self.account }
+    }
+
+    /// Checks that the gateway takes the registrations, before anything is changed.
+    pub(super) async fn check(&self, wanted: Option<&Registered>) -> Result<(), Failure> {
+        let Some(Registered { gateway, manifests }) = wanted else { return Ok(()) };
+        registration::check(&gateway.client(self.access_key)?, self.owner(), manifests.iter()).await
+    }
+
+    /// Registers the functions of the stack, which is up, at its gateway. Then removes them from the gateway that the stack
+    /// had `before` with another template.
+    pub(super) async fn register(
+        &self,
+        wanted: Option<&Registered>,
+        before: Option<&Value>,
+    ) -> Result<(), Failure> {
+        let (stack, deploy) = (&self.target.stack, self.target.command("deploy"));
+        if let Some(Registered { gateway, manifests }) = wanted {
+            let client = gateway.client(self.access_key)?;
+            let changed = registration::register(&client, self.owner(), manifests.iter()).await;
+            let changed = changed.map_err(|failure| {
+                let up = format!("stack `{stack}` is deployed, but its functions are not registered");
+                failure.after(&up).hint(format!("correct the cause, then run `{deploy}` again"))
+            })?;
+            match changed.count {
+                0 => eprintln!("the gateway at {} is up to date", gateway.url),
+                changes => eprintln!(
+                    "registered the functions of stack {stack} at the gateway {}: {}",
+                    gateway.url,
+                    count(changes, "change")
+                ),
+            }
+        }
+        match before.map(Registered::of).transpose()?.flatten() {
+            Some(old) if wanted.is_none_or(|wanted| wanted.gateway != old.gateway) => {
+                self.deregister(&old).await.map_err(|failure| {
+                    let up =
+                        format!("stack `{stack}` is deployed, but its old gateway still calls its functions");
+                    failure.after(&up).hint(format!("delete there what has the label `stack: {stack}`"))
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes everything that belongs to the stack from a gateway.
+    pub(super) async fn deregister(&self, at: &Registered) -> Result<(), Failure> {
+        let client = at.gateway.client(self.access_key)?;
+        let changed = registration::register(&client, self.owner(), std::iter::empty()).await?;
+        eprintln!(
+            "removed the functions of stack {} from the gateway {}: {}",
+            self.target.stack,
+            at.gateway.url,
+            count(changed.count, "change")
+        );
+        Ok(())
+    }
+}
