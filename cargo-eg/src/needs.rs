@@ -102,9 +102,9 @@ pub(crate) fn pattern(event: &EventTrigger) -> Result<Value, String> {
     match ty {
         // The gateway reports each event with one of its own. On the bus, a rule matches each event instead.
         EVENT_RECEIVED => Ok(json!({"source": [{"prefix": ""}]})),
-        ty if is_system_event_type(ty) => {
-            Err(format!("{ty} comes from the event gateway, and there is none on AWS"))
-        }
+        ty if is_system_event_type(ty) => Err(format!(
+            "{ty} comes from an event gateway, and the stage has none: `gateway` in eg.toml names one"
+        )),
         ty => Ok(json!({"detail-type": [ty]})),
     }
 }

@@ -2,6 +2,7 @@
 //! `deploy` and the commands.
 
 mod failures;
+pub(crate) mod json;
 pub(crate) mod s3;
 
 use std::time::Duration;

@@ -57,6 +57,7 @@ impl BehindGateway {
 }
 
 /// The key of the gateway that calls the functions of a stage.
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "without AWS's clients, nobody reads it"))]
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Gateway")]
 pub(crate) struct GatewayKey {

@@ -12,6 +12,10 @@ use super::gateway::{Gateway, LocalLambda, at_least_one, moment};
 ///
 /// Use `cargo eg show` to see how an event was delivered. The gateway's own events, such as eventgateway.event.received, are
 /// left out unless you pass --system or ask for an id, type, source, state or function.
+///
+/// With --stage, lists the events of a stage on AWS: those in the history of its gateway or, if its functions have an event bus, in the
+/// bus's archive, which `archive` in `[deploy]` of eg.toml turns on. EventBridge replays the archive for this, which takes some
+/// minutes, and archives an event up to ten minutes after it was emitted. Without --since, lists the events of the last hour.
 #[derive(Debug, Args)]
 #[command(after_help = EVENTS_EXAMPLES)]
 pub(crate) struct Events {
@@ -53,6 +57,8 @@ pub(crate) struct Events {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) gateway: Gateway,
+    #[command(flatten)]
+    pub(crate) aws: OnAws,
 }
 
 const EVENTS_EXAMPLES: &str = "\
@@ -61,7 +67,8 @@ Examples:
   cargo eg events --type user.created --since 10m
   cargo eg events --text donald.duck@disney.com --limit 5
   cargo eg events --state dead --function send_welcome_email
-  cargo eg events --json | jq .event.data";
+  cargo eg events --json | jq .event.data
+  cargo eg events --stage dev --since 2h --type order.placed";
 
 /// Show how an event was delivered to each subscription, and why.
 ///

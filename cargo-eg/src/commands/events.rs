@@ -1,11 +1,12 @@
-//! `cargo eg events`: lists the events that the gateway has accepted.
+//! `cargo eg events`: lists the events that a gateway has accepted, or that a stage on AWS has archived.
 
 use eg_sdk::history::{AcceptedEvent, EventFilter};
 use serde_json::value::RawValue;
 
 use super::functions::{self, Problem};
 use super::history::{client, failure};
-use super::{json_line, print};
+use super::stage::is_on_aws;
+use super::{json_line, print, stage_events};
 use crate::cli;
 use crate::console::text::{DIM, clock, columns, one_line, styled};
 use crate::exit::Failure;
@@ -15,9 +16,16 @@ const SHOWN: usize = 60;
 
 pub(crate) async fn run(arguments: cli::Events) -> Result<(), Failure> {
     let cli::Events { id, ty, source, subject, text, state, function: name, system, .. } = arguments;
-    let cli::Events { since, until, limit, json, gateway, .. } = arguments;
-    let gateway = client(gateway.settings())?;
-    let known = if name.is_some() { functions::registered(&gateway).await? } else { Vec::new() };
+    let cli::Events { since, until, limit, json, gateway, aws, .. } = arguments;
+    // A stage without a gateway has an archive, if anything.
+    let gateway = match is_on_aws(&aws, None)? {
+        true => stage_events::gateway(&aws, gateway.access_key.as_deref()).await?,
+        false => Some(client(gateway.settings())?),
+    };
+    let known = match &gateway {
+        Some(gateway) if name.is_some() => functions::registered(gateway).await?,
+        _ => Vec::new(),
+    };
     let (mut function, mut unknown) = (name.clone(), None);
     if let Some(name) = &name {
         match functions::find(name, &known) {
@@ -30,7 +38,10 @@ pub(crate) async fn run(arguments: cli::Events) -> Result<(), Failure> {
     let (from, to, without_system) = (since, until, false);
     let filter = EventFilter { id, ty, source, subject, text, from, to, state, function, without_system };
     let shown = if system { filter.clone() } else { filter.clone().for_reading() };
-    let events = gateway.history().events(&shown, limit).await.map_err(failure)?;
+    let events = match &gateway {
+        Some(gateway) => gateway.history().events(&shown, limit).await.map_err(failure)?,
+        None => stage_events::archived(&aws, &filter, limit).await?,
+    };
     if let Some(unknown) = unknown.filter(|_| events.is_empty()) {
         return Err(unknown);
     }

@@ -36,6 +36,8 @@ mod run;
 mod show;
 mod stage;
 #[cfg(feature = "aws")]
+mod stage_events;
+#[cfg(feature = "aws")]
 mod stage_letters;
 mod stream;
 mod template;
@@ -43,7 +45,7 @@ mod template;
 mod without_aws;
 
 #[cfg(not(feature = "aws"))]
-use self::without_aws::{deployed, stage_letters, without_aws};
+use self::without_aws::{deployed, stage_events, stage_letters, without_aws};
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;

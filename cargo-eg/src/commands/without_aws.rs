@@ -26,6 +26,31 @@ pub(super) mod deployed {
     }
 }
 
+/// Stands in for `commands::stage_events`.
+pub(super) mod stage_events {
+    use eg_sdk::EventGateway;
+    use eg_sdk::history::{AcceptedEvent, EventFilter};
+
+    use super::without_aws;
+    use crate::cli;
+    use crate::exit::Failure;
+
+    pub(in crate::commands) async fn gateway(
+        _: &cli::OnAws,
+        _: Option<&str>,
+    ) -> Result<Option<EventGateway>, Failure> {
+        Err(without_aws("list the events of a stage"))
+    }
+
+    pub(in crate::commands) async fn archived(
+        _: &cli::OnAws,
+        _: &EventFilter,
+        _: usize,
+    ) -> Result<Vec<AcceptedEvent>, Failure> {
+        Err(without_aws("list the events of a stage"))
+    }
+}
+
 /// Stands in for `commands::stage_letters`.
 pub(super) mod stage_letters {
     use super::without_aws;

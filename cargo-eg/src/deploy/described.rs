@@ -74,6 +74,7 @@ impl<'a> Reader<'a> {
             "AWS::Lambda::Function" => "function",
             "AWS::SQS::Queue" => "queue",
             "AWS::DynamoDB::Table" => "table",
+            "AWS::Events::Archive" => "event archive",
             "AWS::Events::EventBus" => "event bus",
             "AWS::ApiGatewayV2::Api" => "HTTP API",
             "AWS::CloudWatch::Alarm" => "alarm",

@@ -3,6 +3,8 @@
 //!
 //! Comparing templates needs no account, and so no AWS client.
 
+#[cfg(feature = "aws")]
+pub(crate) mod archive;
 mod assets;
 #[cfg(feature = "aws")]
 pub(crate) mod bucket;
@@ -37,6 +39,7 @@ mod target;
 
 pub(crate) use self::assets::{Packaged, package};
 pub(crate) use self::changes::Changes;
+#[cfg(feature = "aws")]
 pub(crate) use self::gateway::Registered;
 pub(crate) use self::rights::{Scope, rights};
 pub(crate) use self::target::Target;

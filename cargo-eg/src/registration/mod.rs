@@ -20,6 +20,7 @@ use self::plan::{Change, Plan, Resources, desired, plan};
 #[derive(Debug, Default)]
 pub(crate) struct Changed {
     /// The number of changes.
+    #[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only stacks report it"))]
     pub(crate) count: usize,
     /// The ids of the functions that lost a subscription to events, so that deliveries may be without a recipient.
     pub(crate) losers: BTreeSet<String>,

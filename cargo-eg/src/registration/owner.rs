@@ -14,6 +14,7 @@ const SERVICE: &str = "service";
 const STACK: &str = "stack";
 
 /// Whose functions are registered, and where these run.
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "without AWS's clients, there are no stacks"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owner<'a> {
     /// `cargo eg run`: the functions are at the local Lambda.

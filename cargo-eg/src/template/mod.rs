@@ -6,6 +6,7 @@
 
 mod alarms;
 mod api;
+mod archive;
 mod authorizers;
 mod builder;
 mod extra;
@@ -30,6 +31,8 @@ use crate::project::deploy::{Bus, ExistingQueue, Gateway, Stage};
 use crate::sockets::is_socket;
 use crate::state::running::is_local;
 
+#[cfg(feature = "aws")]
+pub(crate) use self::archive::{OUTPUTS as ARCHIVE, REPLAYS};
 use self::builder::{Builder, resource};
 pub(crate) use self::extra::Extra;
 pub(crate) use self::function::REGISTERED;
@@ -149,6 +152,7 @@ pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refuse
         let properties = map! { "Name" => reference("AWS::StackName") }.with("Tags", application.tags(&[]));
         builder.add(BUS.to_owned(), "the event bus", resource("AWS::Events::EventBus", properties));
     }
+    archive::archive(application, &mut builder);
     let mut paths = Paths::default();
     match &application.stage.gateway {
         Some(gateway) => builder.notes.extend(unreachable(gateway)),

@@ -3,7 +3,7 @@
 use super::api::url_id;
 use super::names::{arn, attribute, in_stack, pascal, reference, sub};
 use super::queues::{Queues, failures_id};
-use super::{API, Application, SOCKETS, Tree, authorizers, map, tables, websockets};
+use super::{API, Application, SOCKETS, Tree, archive, authorizers, map, tables, websockets};
 use crate::needs;
 
 /// The names of the outputs that say where the gateway of a stage is.
@@ -56,6 +56,9 @@ pub(super) fn outputs(application: &Application<'_>, queues: &Queues) -> Vec<(St
     }
     if application.has_bus() {
         add("EventBusName".to_owned(), "The bus of the events", application.bus());
+    }
+    for (name, description, value) in archive::outputs(application) {
+        add(name.to_owned(), description, value);
     }
     for (queue, id) in queues {
         add(format!("{id}Url"), &format!("Where messages for queue {queue} go"), reference(id));

@@ -267,6 +267,14 @@ policies = [{ Action = ["s3:PutObject"], Resource = { "Fn::Sub" = "${Pictures.Ar
 
 [deploy.stages.dev]
 resources = "extra.yaml"
+archive = "30d"
+
+[deploy.stages.gateway]
+gateway = { url = "https://gateway.example", config_url = "https://gateway.example:4001", space = "shop" }
+
+[deploy.stages.gateway.function.order-place]
+environment = { PICTURES = "none" }
+policies = []
 
 [deploy.stages.prod.function.order-place]
 environment = { PICTURES = "none" }
@@ -290,8 +298,8 @@ Outputs:
 fn what_aws_says_about_it() {
     let app = shop();
     app.write("services/extra.yaml", EXTRA);
-    let templates = ["plain.yaml", "dev.yaml", "prod.yaml"].map(|name| app.path().join(name));
-    for (template, stage) in templates.iter().zip([None, Some("dev"), Some("prod")]) {
+    let templates = ["plain.yaml", "dev.yaml", "prod.yaml", "gateway.yaml"].map(|name| app.path().join(name));
+    for (template, stage) in templates.iter().zip([None, Some("dev"), Some("prod"), Some("gateway")]) {
         if stage.is_some() {
             app.write("services/eg.toml", &(DEPLOY.replace("\"stock\", ", "") + MORE));
         }
@@ -301,9 +309,13 @@ fn what_aws_says_about_it() {
         assert_eq!(app.eg(&arguments).code, Some(0));
     }
     let dev = std::fs::read_to_string(&templates[1]).unwrap();
-    for expected in
-        ["EG_SECRETS", "secret:shop/bank-??????", "parameter/shop/api-key", "Type: AWS::S3::Bucket"]
-    {
+    for expected in [
+        "EG_SECRETS",
+        "secret:shop/bank-??????",
+        "parameter/shop/api-key",
+        "Type: AWS::S3::Bucket",
+        "Type: AWS::Events::Archive",
+    ] {
         assert!(dev.contains(expected), "{expected}: {dev}");
     }
     assert_eq!(complaints(&templates).unwrap_or_default(), "");

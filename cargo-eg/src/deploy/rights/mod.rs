@@ -159,6 +159,7 @@ impl Place<'_> {
             On::Queues => ("DeployQueues", None),
             On::Tables => ("DeployTables", None),
             On::Bus => ("DeployTheBus", None),
+            On::Archives => ("DeployTheArchive", None),
             On::Rules => ("DeployRules", None),
             On::Apis => ("DeployTheApi", None),
             On::Alarms => ("DeployAlarms", None),
@@ -183,6 +184,9 @@ impl Place<'_> {
             On::Queues => vec![arn("sqs", made)],
             On::Tables => vec![arn("dynamodb", format!("table/{stack}-*"))],
             On::Bus => vec![arn("events", format!("event-bus/{stack}"))],
+            On::Archives => {
+                vec![arn("events", format!("archive/{made}")), arn("events", format!("event-bus/{stack}"))]
+            }
             // On the default bus, and on the application's.
             On::Rules => {
                 vec![arn("events", format!("rule/{made}")), arn("events", format!("rule/*/{made}"))]

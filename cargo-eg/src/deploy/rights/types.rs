@@ -21,6 +21,8 @@ pub(super) enum On {
     Queues,
     Tables,
     Bus,
+    /// Archives, and the bus that they archive.
+    Archives,
     Rules,
     Apis,
     Alarms,
@@ -177,6 +179,16 @@ pub(super) const TYPES: [OfType; 22] = [
             "events:TagResource",
             "events:UntagResource",
             "events:UpdateEventBus",
+        ],
+    },
+    OfType {
+        ty: "AWS::Events::Archive",
+        on: On::Archives,
+        actions: &[
+            "events:CreateArchive",
+            "events:DeleteArchive",
+            "events:DescribeArchive",
+            "events:UpdateArchive",
         ],
     },
     OfType {

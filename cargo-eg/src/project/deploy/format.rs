@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use eg_grammar::region::{domain, partition};
-use eg_grammar::{QueueName, SecretReference};
+use eg_grammar::{QueueName, SecretReference, parse_duration};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
@@ -29,6 +29,7 @@ pub(in crate::project) struct Section {
     pub(super) exclude: Option<Vec<Spanned<String>>>,
     pub(super) bus: Option<Text<Bus>>,
     pub(super) gateway: Option<Spanned<Gateway>>,
+    pub(super) archive: Option<Text<Days>>,
     pub(super) features: Option<Vec<String>>,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) environment: Map<Setting>,
@@ -325,6 +326,24 @@ impl FromStr for Bus {
         }
     }
 }
+
+/// A number of days, as in `"30d"`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Days(pub(super) u32);
+
+impl FromStr for Days {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seconds = parse_duration(text).ok().filter(|duration| duration.subsec_nanos() == 0);
+        let days = seconds.map(|duration| duration.as_secs()).filter(|seconds| seconds % DAY == 0);
+        let days = days.and_then(|seconds| u32::try_from(seconds / DAY).ok()).filter(|days| *days > 0);
+        days.map(Self).ok_or_else(|| format!("{text:?} is not a number of days: write one, as in \"30d\""))
+    }
+}
+
+/// The seconds of a day.
+const DAY: u64 = 24 * 60 * 60;
 
 impl FromStr for KeyAttribute {
     type Err = String;

@@ -12,6 +12,7 @@ impl Section {
             exclude,
             bus,
             gateway,
+            archive,
             features,
             tags,
             environment,
@@ -32,6 +33,7 @@ impl Section {
         }
         self.bus = bus.or(self.bus);
         self.gateway = gateway.or(self.gateway);
+        self.archive = archive.or(self.archive);
         self.features = features.or(self.features);
         self.tags.extend(tags);
         variables(&mut self.environment, &mut self.secrets, (environment, secrets));

@@ -8,7 +8,7 @@ use eg_sdk::manifest::Manifest;
 use serde_json::Value as Json;
 use toml::Spanned;
 
-use super::format::{self, Bus, Section, Service, Statement, Vpc};
+use super::format::{self, Bus, Days, Section, Service, Statement, Vpc};
 use super::gateway::Gateway;
 use super::named::{At, Named};
 use super::shared::{Kept, Queue, Shared, Table};
@@ -32,6 +32,8 @@ pub(crate) struct Stage {
     pub(crate) bus: Bus,
     /// The gateway that calls the functions, instead of a bus and an HTTP API.
     pub(crate) gateway: Option<Gateway>,
+    /// For how many days EventBridge archives the events of the stack's bus. `None`: it does not.
+    pub(crate) archive: Option<u32>,
     /// Features of cargo with which the services are built for AWS.
     pub(crate) features: Vec<String>,
     /// Tags of all resources.
@@ -109,6 +111,7 @@ impl Stage {
             exclude: section.exclude.into_iter().flatten().map(|name| Named::of(name, at)).collect(),
             gateway: section.gateway.map(Spanned::into_inner),
             bus: section.bus.map(|Text(bus)| bus).unwrap_or_default(),
+            archive: section.archive.map(|Text(Days(days))| days),
             features: section.features.unwrap_or_default(),
             tags: section.tags,
             tables: shared.tables,

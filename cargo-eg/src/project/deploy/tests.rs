@@ -421,6 +421,8 @@ bus = "existing:company"
         assert!(wrong.at.is_some_and(|at| at.starts_with("2:")), "{lines}");
     };
     check("gateway = \"gateway.example\"", "`gateway`: `gateway.example` is not the URL of an event gateway");
+    check("archive = \"90m\"", "`archive`: \"90m\" is not a number of days: write one, as in \"30d\"");
+    check("archive = \"0d\"", "`archive`: \"0d\" is not a number of days");
     check("gateway = 4000", "the URL of a gateway, or a table with `url`, `config_url` and `space`");
     check("gateway = { url = \"http://g\", port = 1 }", "unknown key `port`");
     check(

@@ -168,3 +168,34 @@ fn a_function_may_emit_what_its_signature_says_and_nothing_else() {
     assert_eq!(variables(&existing), json!({"EVENT_BUS": "company"}));
     assert_eq!(existing["Resources"].get("EventBus"), None);
 }
+
+#[test]
+fn an_archive_belongs_to_the_bus_of_the_stack() {
+    let archived = |deploy: &str| {
+        of(&[shop(&on(""), &json!({}))], &format!("[deploy]\narchive = \"30d\"\n{deploy}")).unwrap()
+    };
+    let (made, notes) = archived("");
+    assert_eq!(notes, [""; 0]);
+    let archive = &made["Resources"]["EventArchive"]["Properties"];
+    assert_eq!(
+        (&archive["RetentionDays"], &archive["SourceArn"]),
+        (&json!(30), &json!({"Fn::GetAtt": ["EventBus", "Arn"]}))
+    );
+    let rule = &made["Resources"]["ArchivedEventsRule"]["Properties"];
+    assert_eq!(rule["EventPattern"], json!({"replay-name": [{"prefix": "cargo-eg-events-"}]}));
+    for output in ["EventArchiveArn", "ArchivedEventsRuleArn", "ArchivedEventsUrl"] {
+        assert!(made["Outputs"][output].is_object(), "{output}");
+    }
+    for (deploy, note) in [
+        ("bus = \"existing:company\"", "`archive` has no effect: the bus `company` is not the stack's"),
+        (
+            "gateway = \"https://gateway.example\"",
+            "`archive` has no effect: the gateway keeps its own history",
+        ),
+    ] {
+        let (made, notes) = archived(deploy);
+        assert!(notes.len() == 1 && notes[0].starts_with(note), "{notes:?}");
+        assert_eq!(made["Resources"].get("EventArchive"), None);
+        assert_eq!(made["Outputs"].get("EventArchiveArn"), None);
+    }
+}

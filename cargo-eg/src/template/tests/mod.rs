@@ -118,7 +118,7 @@ fn what_would_never_run_is_refused() {
     );
     let dead =
         r#"{"eventType":"eventgateway.delivery.deadLettered","mode":"async","method":"POST","path":"/"}"#;
-    let why = "eventgateway.delivery.deadLettered comes from the event gateway, and there is none on AWS";
+    let why = "eventgateway.delivery.deadLettered comes from an event gateway, and the stage has none: `gateway` in eg.toml names one";
     check(dead, why);
     // A function that is called by others, too, is worth deploying.
     let (_, notes) = made(&on("").replace(']', &format!(",{dead}]")), &json!({}));

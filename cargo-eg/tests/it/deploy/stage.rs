@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::Shop;
+use super::{Shop, order, place};
 use crate::support::app::Running;
 use crate::support::aws::Fault;
 use crate::support::eventually;
@@ -185,4 +185,53 @@ fn without_the_right_to_live_tail_logs_are_followed_all_the_same() {
     following.signal(Signal::INT);
     assert_eq!(following.wait(), Some(0));
     assert_eq!(shop.aws.sent("StartLiveTail").len(), 1, "it is not tried again");
+}
+
+#[test]
+fn events_of_a_stage_come_from_its_archive() {
+    let Some(shop) = Shop::open() else { return };
+    // moto has no functions as targets of rules.
+    order(&shop.app, &[place(256)], "first");
+    shop.deployed();
+    let events = |more: &[&str]| shop.eg(&[&["events", "--stage", "dev"], more].concat());
+    events(&[]).fails(
+        6,
+        "error: stack `shop-dev` keeps no events\nhint: write `archive = \"30d\"` into [deploy] of eg.toml, then run \
+         `cargo eg deploy --stage dev`: events are kept from then on\n",
+    );
+    shop.app.write("eg.toml", "[deploy]\nstack = \"shop\"\narchive = \"30d\"\n");
+    let added = shop.deploy(&["--yes"]);
+    assert!(added.code == Some(0) && added.stderr.contains("+ event archive EventArchive\n"), "{added:?}");
+    for (ty, id) in [("order.placed", "e1"), ("order.refused", "e2")] {
+        let emitted =
+            shop.eg(&["emit", "--event", ty, "--data", "{\"order\":7}", "--id", id, "--stage", "dev"]);
+        assert_eq!(emitted.code, Some(0), "{emitted:?}");
+    }
+    let listed = |more: &[&str]| -> Vec<String> {
+        let shown = events(&[&["--json"], more].concat());
+        assert_eq!(shown.code, Some(0), "{shown:?}");
+        let line = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+        let id = |event: Value| format!("{} {}", event["eventId"].as_str().unwrap(), event["event"]["data"]);
+        let mut ids: Vec<String> = shown.stdout.lines().map(line).map(id).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(listed(&[]), ["e1 {\"order\":7}", "e2 {\"order\":7}"]);
+    assert_eq!(listed(&["--type", "order.refused"]), ["e2 {\"order\":7}"]);
+    let replay: Value = serde_json::from_str(&shop.aws.sent("StartReplay")[0]).unwrap();
+    let arn = |rest: &str| format!("arn:aws:events:eu-central-1:{}:{rest}", shop.aws.account);
+    assert_eq!(replay["Destination"]["Arn"], arn("event-bus/shop-dev").as_str());
+    let rule = replay["Destination"]["FilterArns"][0].as_str().unwrap();
+    assert!(rule.starts_with(&arn("rule/shop-dev/")), "{rule}");
+    events(&["--state", "dead"]).fails(
+        2,
+        "error: EventBridge keeps no record of deliveries, so it knows neither --state nor --function\n\
+         hint: `cargo eg dead-letters --stage dev` lists what functions failed to handle\n",
+    );
+    shop.aws.plan("DescribeReplay", 1, Fault::Answer(200, r#"{"State": "FAILED"}"#.to_owned()));
+    let failed = events(&[]);
+    assert!(
+        failed.code == Some(8) && failed.stderr.contains("error: the replay has ended early: FAILED\n"),
+        "{failed:?}"
+    );
 }

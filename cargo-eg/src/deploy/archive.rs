@@ -1,0 +1,128 @@
+//! Reads the archive of a stage's event bus. EventBridge cannot list it: it replays a part of it to a rule, whose queue nobody else
+//! reads. Selecting and showing the events is left to the commands.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::Message;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::pace::Pace;
+use crate::aws::failure;
+use crate::aws::json::Service;
+use crate::console::progress::Progress;
+use crate::console::signals::Signals;
+use crate::exit::{Exit, Failure};
+use crate::template::{ARCHIVE, REPLAYS};
+
+/// The largest batch of SQS.
+const BATCH: i32 = 10;
+
+/// How long no event has arrived when everything of a replay has: its events reach the queue soon after its end.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// What fails, in messages.
+const REPLAY: &str = "replay the archive of events";
+const READ: &str = "read the replayed events";
+
+/// The archive of a stage.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    events: Service,
+    sqs: Client,
+    archive: String,
+    rule: String,
+    queue: String,
+}
+
+impl Archive {
+    /// Returns the archive that the outputs of a stack name.
+    pub(crate) fn of(config: &SdkConfig, outputs: &BTreeMap<String, String>) -> Option<Self> {
+        let output = |name: &str| outputs.get(name).cloned();
+        Some(Self {
+            events: Service::events(config),
+            sqs: Client::new(config),
+            archive: output(ARCHIVE.archive)?,
+            rule: output(ARCHIVE.rule)?,
+            queue: output(ARCHIVE.queue)?,
+        })
+    }
+
+    /// Returns the events of a time, as EventBridge keeps them, in no order. Ctrl-C ends the replay.
+    pub(crate) async fn events(
+        &self,
+        from: OffsetDateTime,
+        to: OffsetDateTime,
+        signals: &mut Signals,
+    ) -> Result<Vec<String>, Failure> {
+        let name = format!("{REPLAYS}{:016x}", fastrand::u64(..));
+        // The ARN of a rule of a bus: `…:rule/<bus>/<rule>`.
+        let place = self.rule.rsplit_once('/').map_or(self.rule.as_str(), |(place, _)| place);
+        let bus = place.replacen(":rule/", ":event-bus/", 1);
+        let replay = json!({
+            "ReplayName": name, "EventSourceArn": self.archive,
+            "EventStartTime": from.unix_timestamp(), "EventEndTime": to.unix_timestamp() + 1,
+            "Destination": {"Arn": bus, "FilterArns": [self.rule]},
+        });
+        self.events.call(REPLAY, "StartReplay", &replay).await?;
+        let _progress = Progress::begin("EventBridge replays the archive, which takes some minutes");
+        tokio::select! {
+            read = self.read(&name) => read,
+            () = signals.next() => {
+                self.events.call("end the replay", "CancelReplay", &json!({"ReplayName": name})).await?;
+                Err(Failure::new(Exit::Interrupted, "interrupted; EventBridge ends the replay"))
+            }
+        }
+    }
+
+    /// Reads the events of a replay until it has ended.
+    async fn read(&self, name: &str) -> Result<Vec<String>, Failure> {
+        let (mut found, mut pace) = (Vec::new(), Pace::new());
+        let mut last = Instant::now();
+        loop {
+            let state = self.events.call(REPLAY, "DescribeReplay", &json!({"ReplayName": name})).await?;
+            while self.receive(name, &mut found).await? {
+                last = Instant::now();
+            }
+            match state["State"].as_str() {
+                Some("COMPLETED") if last.elapsed() >= QUIET => return Ok(found),
+                Some("STARTING" | "RUNNING") => {
+                    last = Instant::now();
+                    pace.wait().await;
+                }
+                Some("COMPLETED") => {}
+                state => {
+                    let reason = state.unwrap_or("its state is not known");
+                    let more = "run the command again, for a shorter time with --since and --until";
+                    return Err(Failure::new(Exit::Refused, format!("the replay has ended early: {reason}"))
+                        .hint(more));
+                }
+            }
+        }
+    }
+
+    /// Takes events of a replay from the queue. Returns whether there were any. Those of other replays stay.
+    async fn receive(&self, name: &str, found: &mut Vec<String>) -> Result<bool, Failure> {
+        let call = self.sqs.receive_message().queue_url(&self.queue).max_number_of_messages(BATCH);
+        let answer = call.wait_time_seconds(1).send().await.map_err(|error| failure(READ, &error))?;
+        let mut any = false;
+        for Message { body, receipt_handle, .. } in answer.messages.unwrap_or_default() {
+            let (body, receipt) = (body.unwrap_or_default(), receipt_handle.unwrap_or_default());
+            let event: Value = serde_json::from_str(&body).unwrap_or_default();
+            if event["replay-name"] == name {
+                let call = self.sqs.delete_message().queue_url(&self.queue).receipt_handle(receipt);
+                call.send().await.map_err(|error| failure(READ, &error))?;
+                found.push(body);
+                any = true;
+            } else {
+                let call = self.sqs.change_message_visibility().queue_url(&self.queue);
+                let shown = call.receipt_handle(receipt).visibility_timeout(0).send().await;
+                shown.map_err(|error| failure(READ, &error))?;
+            }
+        }
+        Ok(any)
+    }
+}
