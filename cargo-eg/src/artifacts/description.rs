@@ -239,7 +239,8 @@ impl<'a> Service<'a> {
 
 impl<'a> Described<'a> {
     fn new(manifest: &'a Manifest, function: &'a Function, stage: Option<&'a Stage>) -> Self {
-        let routes = function.events().filter(|event| needs::is_route(event));
+        let has_api = !needs::is_behind_gateway(stage);
+        let routes = function.events().filter(|event| has_api && needs::is_route(event));
         let (mut schedules, mut queues, mut streams) = (Vec::new(), Vec::new(), Vec::new());
         for trigger in &function.triggers {
             match trigger {
@@ -317,7 +318,7 @@ impl<'a> Described<'a> {
                     answers: event.event_type == MESSAGE && event.mode == SubscriptionType::Sync,
                 })
                 .collect(),
-            streams_answers: function.streams(),
+            streams_answers: has_api && function.streams(),
             patterns: needs::patterns(function, stage),
             patterns_of_aws: needs::patterns_of_aws(function),
             schedules,

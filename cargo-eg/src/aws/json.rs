@@ -73,7 +73,7 @@ impl Service {
         let (region, name) = (region(&self.config), self.name);
         let url = match self.config.endpoint_url() {
             Some(endpoint) => format!("{}/", endpoint.trim_end_matches('/')),
-            None => format!("https://{name}.{region}.{}/", eg_grammar::region::domain(&region)),
+            None => format!("{}/", eg_grammar::region::endpoint(name, &region)),
         };
         let target = format!("{}.{operation}", self.target);
         let headers = [("content-type", CONTENT_TYPE), ("x-amz-target", target.as_str())];

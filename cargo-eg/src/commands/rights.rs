@@ -12,6 +12,7 @@ use crate::project::{Project, Wanted};
 use crate::template::{Application, Extra, template};
 
 /// What narrows the rights.
+#[derive(Clone, Copy)]
 pub(super) struct Narrowed<'a> {
     pub(super) region: Option<&'a str>,
     pub(super) bucket: Option<&'a str>,

@@ -71,7 +71,7 @@ pub(super) async fn run(arguments: &cli::Logs, config: &SdkConfig, target: Targe
         false => None,
     };
     loop {
-        let text = shown.new(lines(&client, &chosen, shown.since).await?);
+        let text = shown.add(lines(&client, &chosen, shown.since).await?);
         if let Reader::Gone = show(text.as_bytes())? {
             return Ok(());
         }
@@ -94,7 +94,7 @@ pub(super) async fn run(arguments: &cli::Logs, config: &SdkConfig, target: Targe
                 () = tokio::time::sleep_until(began + pause.max(many)) => break,
                 received = next => match received {
                     Some(Ok(lines)) => {
-                        if let Reader::Gone = show(shown.new(lines).as_bytes())? {
+                        if let Reader::Gone = show(shown.add(lines).as_bytes())? {
                             return Ok(());
                         }
                     }
@@ -134,7 +134,7 @@ struct Shown {
 
 impl Shown {
     /// Returns the text of those lines that were not shown yet.
-    fn new(&mut self, lines: Vec<Line>) -> String {
+    fn add(&mut self, lines: Vec<Line>) -> String {
         let mut text = String::new();
         for Line { function, time, message, id } in lines {
             self.newest = self.newest.max(time);
@@ -204,13 +204,13 @@ mod tests {
             id: id.map(str::to_owned),
         };
         let mut shown = Shown { since: 10, ..Shown::default() };
-        let mut new = |lines: Vec<Line>| shown.new(lines);
-        assert_eq!(new(vec![line(10, "a", Some("1")), line(11, "b", Some("2"))]), "a\nb\n");
+        let mut add = |lines: Vec<Line>| shown.add(lines);
+        assert_eq!(add(vec![line(10, "a", Some("1")), line(11, "b", Some("2"))]), "a\nb\n");
         // Live, a line that a look has found, and two equal ones of which it has found one.
-        assert_eq!(new(vec![line(11, "b", None), line(11, "b", None), line(12, "c", None)]), "b\nc\n");
+        assert_eq!(add(vec![line(11, "b", None), line(11, "b", None), line(12, "c", None)]), "b\nc\n");
         let again = vec![line(11, "b", Some("2")), line(11, "b", Some("3")), line(12, "c", Some("4"))];
-        assert_eq!(new(again), "");
-        assert_eq!(new(vec![line(12, "c", Some("5"))]), "c\n", "another one, which did not come live");
+        assert_eq!(add(again), "");
+        assert_eq!(add(vec![line(12, "c", Some("5"))]), "c\n", "another one, which did not come live");
         shown.newest = 100_000;
         shown.forget();
         assert_eq!((shown.since, shown.lines.len()), (40_000, 0));

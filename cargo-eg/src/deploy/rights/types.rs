@@ -30,7 +30,7 @@ pub(super) enum On {
     Every,
 }
 
-pub(super) const TYPES: [OfType; 22] = [
+pub(super) const TYPES: [OfType; 23] = [
     OfType {
         ty: "AWS::Lambda::Function",
         on: On::Functions,

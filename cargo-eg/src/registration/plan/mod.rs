@@ -53,15 +53,14 @@ impl Plan {
 
 /// A route that is registered by someone else.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{function} cannot have {method} {path}: subscription {id}{whose} gives it to {owner}")]
+#[error("{function} cannot have {method} {path}: subscription {subscription} gives it to {owner}")]
 pub(crate) struct Taken {
     function: String,
     method: String,
     path: String,
     owner: String,
-    id: String,
-    /// Who has made the subscription.
-    whose: String,
+    /// Its id, and who has made it.
+    subscription: String,
 }
 
 /// Returns the resources that the gateway should have for these services.
@@ -198,8 +197,7 @@ fn subscription_changes(
                 method: want.method.clone(),
                 path: Spelling::Gateway.respell(&want.path, Spelling::Code),
                 owner: is.function_id.clone(),
-                id: is.subscription_id.clone(),
-                whose: whose(&is.metadata),
+                subscription: format!("{}{}", is.subscription_id, whose(&is.metadata)),
             });
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use eg_sdk::config::Provider;
 use serde_json::{Value, json};
 
-use super::{Shop, on, order, place};
+use super::{Shop, on, order};
 use crate::support::app::Transcript;
 use crate::support::aws::Fault;
 use crate::support::gateway::Running;
@@ -120,7 +120,7 @@ fn a_gateway_calls_the_functions_of_a_stage() {
     // What changes in the code changes at the gateway.
     let route = json!({"eventType": "http.request", "mode": "sync", "method": "PUT", "path": "/orders/:id"});
     let second = json!({"name": "place", "triggers": [route], "emits": ["order.placed"], "memory": 512});
-    order(&shop.app, &[second, on("ship", "order.placed")], "second");
+    order(&shop.app, &[second, on("bill", "order.placed"), on("ship", "order.placed")], "second");
     let plan = behind.deploy(&["--plan"]);
     assert_eq!(plan.code, Some(10), "{plan:?}");
     for line in
@@ -129,9 +129,9 @@ fn a_gateway_calls_the_functions_of_a_stage() {
         assert!(plan.stdout.contains(line), "{line}: {plan:?}");
     }
     behind.deployed();
-    assert_eq!(behind.functions(), known(&["place", "ship"]));
+    assert_eq!(behind.functions(), known(&["bill", "place", "ship"]));
     let ship = "order.placed POST / shop-dev-order-ship";
-    assert_eq!(behind.subscriptions(), ["http.request PUT /orders/:id shop-dev-order-place", ship]);
+    assert_eq!(behind.subscriptions(), ["http.request PUT /orders/:id shop-dev-order-place", bill, ship]);
     let again = behind.deployed();
     assert!(again.stderr.contains(&format!("the gateway at {} is up to date\n", behind.url())), "{again:?}");
 

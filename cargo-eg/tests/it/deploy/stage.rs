@@ -146,22 +146,20 @@ fn follow(shop: &Shop) -> (Running, std::path::PathBuf) {
 }
 
 #[test]
-fn logs_of_a_stage_are_followed_live() {
+fn logs_of_a_stage_are_followed_and_no_line_is_shown_twice() {
     let Some(shop) = Shop::open() else { return };
     shop.deployed();
     log(&shop, "first");
-    // Only Live Tail has lines.
-    shop.aws.plan("FilterLogEvents", usize::MAX, Fault::Answer(200, r#"{"events": []}"#.to_owned()));
     let (mut following, lines) = follow(&shop);
     let read = || std::fs::read_to_string(&lines).unwrap();
     shop.aws.block_on(eventually("the line", || read() == "order-bill  | first\n"));
+    shop.aws.block_on(eventually("the session", || !shop.aws.sent("StartLiveTail").is_empty()));
     let asked: Value = serde_json::from_str(&shop.aws.sent("StartLiveTail")[0]).unwrap();
     let arn = |name: &str| {
         format!("arn:aws:logs:eu-central-1:{}:log-group:/aws/lambda/shop-dev-order-{name}", shop.aws.account)
     };
     assert_eq!(asked["logGroupIdentifiers"], json!([arn("bill"), arn("place")]));
     // moto's sessions end at once: then CloudWatch is asked again and again.
-    shop.aws.calm();
     log(&shop, "second");
     shop.aws
         .block_on(eventually("the next line", || read() == "order-bill  | first\norder-bill  | second\n"));
