@@ -42,8 +42,8 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     })
 }
 
-/// Returns `word` as a shell reads it as one word: in quotes if it needs them. A word with characters that [`printable`] escapes is
-/// `$'…'` with escapes, which bash, zsh and ksh read.
+/// Returns `word` as a shell reads it as one word: in quotes if it needs them. A word with characters that [`printable_lines`] escapes
+/// is `$'…'` with escapes, which bash, zsh and ksh read.
 ///
 /// ```
 /// use eg_grammar::shell_word;
@@ -58,12 +58,12 @@ pub fn shell_word(word: &str) -> String {
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
     }
-    if !word.contains(is_unsafe) {
+    if !word.contains(is_unsafe_in_lines) {
         return format!("'{}'", word.replace('\'', r"'\''"));
     }
     let text = escaped(
         word,
-        |c| is_unsafe(c) || matches!(c, '\'' | '\\'),
+        |c| is_unsafe_in_lines(c) || matches!(c, '\'' | '\\'),
         |c, safe| {
             let _ = match c {
                 '\'' | '\\' => write!(safe, "\\{c}"),

@@ -175,7 +175,7 @@ async fn story(tab: &Tab<'_>, site: &Site) {
     .await;
     tab.choose("As a command").await;
     let commands = tab.text("details[open] pre").await;
-    let command = "cargo eg emit --event user.created --source /services/users --subject users/10 --data $'{";
+    let command = "cargo eg emit --event user.created --source /services/users --subject users/10 --data '{";
     assert!(commands.contains("curl -X POST http://localhost:") && commands.contains(command), "{commands}");
 
     // The trace leads from the event to what its functions emitted.
