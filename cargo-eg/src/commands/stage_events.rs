@@ -104,7 +104,7 @@ mod tests {
         let event = accepted(&envelope.to_string()).unwrap();
         assert_eq!((event.event_id.as_str(), event.event_type.as_str()), ("7", "order.placed"));
         let check = |filter: &EventFilter, expected: bool| {
-            assert_eq!(matches(filter, &event), expected, "{filter:?}")
+            assert_eq!(matches(filter, &event), expected, "{filter:?}");
         };
         let text = |text: &str| Some(text.to_owned());
         check(&EventFilter::default(), true);

@@ -6,7 +6,7 @@ fn on_socket(event: &str, mode: &str) -> Value {
     json!({"eventType": event, "mode": mode, "method": "POST", "path": "/"})
 }
 
-fn function(name: &str, triggers: Value) -> Value {
+fn function(name: &str, triggers: &[Value]) -> Value {
     json!({"name": name, "id": format!("shop-{name}"), "source": "a.rs:1", "triggers": triggers})
 }
 
@@ -18,9 +18,9 @@ fn shop_of(functions: &[Value]) -> Manifest {
 fn events_of_connections_are_routes_of_one_api() {
     let room = function(
         "room",
-        json!([on_socket("websocket.connect", "async"), on_socket("websocket.disconnect", "async")]),
+        &[on_socket("websocket.connect", "async"), on_socket("websocket.disconnect", "async")],
     );
-    let say = function("say", json!([on_socket("websocket.message", "sync")]));
+    let say = function("say", &[on_socket("websocket.message", "sync")]);
     let (made, notes) = of(&[shop_of(&[room, say])], "").unwrap();
     assert_eq!(notes, [""; 0]);
     let [(id, api)] = all(&made, "AWS::ApiGatewayV2::Api")[..] else { panic!("one API") };
@@ -58,9 +58,9 @@ fn events_of_connections_are_routes_of_one_api() {
 /// Any function may send, not only those of the API's events.
 #[test]
 fn functions_that_send_may_manage_the_connections_of_the_api_only() {
-    let mut ship = function("ship_it", json!([{"schedule": "rate(1 minute)"}]));
+    let mut ship = function("ship_it", &[json!({"schedule": "rate(1 minute)"})]);
     ship["connections"] = true.into();
-    let say = function("say", json!([on_socket("websocket.message", "async")]));
+    let say = function("say", &[on_socket("websocket.message", "async")]);
     let (made, _) = of(&[shop_of(&[ship.clone(), say])], "").unwrap();
     let managing: Vec<_> = rights(&made)
         .into_iter()
