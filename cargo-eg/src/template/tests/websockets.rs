@@ -93,7 +93,7 @@ fn functions_that_send_may_manage_the_connections_of_the_api_only() {
 
 #[test]
 fn an_event_of_connections_has_one_function() {
-    let both = ["one", "two"].map(|name| function(name, json!([on_socket("websocket.message", "async")])));
+    let both = ["one", "two"].map(|name| function(name, &[on_socket("websocket.message", "async")]));
     let problems = of(&[shop_of(&both)], "").unwrap_err();
     assert_eq!(
         problems,
