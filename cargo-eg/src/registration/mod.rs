@@ -1,5 +1,5 @@
 //! Makes a gateway match the manifests of an application, through its Config API: for `cargo eg run`, and for a stack on AWS.
-//! What must change is decided in [`plan`].
+//! What must change is decided in [`mod@plan`].
 
 mod owner;
 pub(crate) mod plan;

@@ -195,7 +195,8 @@ impl Connections {
     }
 }
 
-#[cfg(all(test, feature = "eventbridge"))]
+#[cfg(test)]
+#[cfg(feature = "eventbridge")]
 mod tests {
     use super::*;
 
