@@ -13,7 +13,7 @@ function follow(listing, feed) {
   const pause = document.getElementById("pause");
   const state = document.getElementById("state");
   const fresh = document.getElementById("new");
-  let paused = false, waiting = false, loading = false;
+  let paused = false, waiting = false, loading = false, later = 0;
   // What is known of the connection, and what prevented the last load.
   let connection = "connecting", trouble = null;
 
@@ -28,7 +28,7 @@ function follow(listing, feed) {
       const url = new URL(location.href);
       url.searchParams.set("fragment", "1");
       const answer = await fetch(url, { credentials: "same-origin" });
-      trouble = answer.ok ? null : answer.status === 401 ? "logged out" : "the gateway does not answer";
+      trouble = answer.ok ? null : [401, 403].includes(answer.status) ? "logged out" : "the gateway does not answer";
       if (answer.ok) replace(await answer.text());
     } catch { trouble = "the gateway does not answer"; }
     report();
@@ -37,7 +37,7 @@ function follow(listing, feed) {
   }
 
   function replace(text) {
-    if (isInUse()) { setTimeout(changed, 1000); return; }
+    if (isInUse()) { clearTimeout(later); later = setTimeout(changed, 1000); return; }
     const current = listing.contains(document.activeElement) ? identity(document.activeElement) : null;
     listing.innerHTML = text;
     for (const block of listing.querySelectorAll("pre[data-copy]")) addCopy(block);

@@ -128,7 +128,7 @@ async fn change_all(
     let why = match failed {
         Some(error) if changed == 0 => return Err(error.into()),
         Some(error) if is_about_the_key(&error) => "Your key is not valid any more.".to_owned(),
-        Some(error) => format!("Then this happened: {}", with_sources(&error)),
+        Some(error) => format!("Then an action failed: {}.", with_sources(&error)),
         None if inactive > 0 => format!(
             "The subscription of `{}` was deleted or is disabled, so its dead letters cannot be delivered. Create or enable \
              it first.",

@@ -5,10 +5,11 @@ use std::collections::{BTreeSet, VecDeque};
 
 use eg_sdk::history::{AcceptedEvent, AttemptOutcome, Delivery, DeliveryState, EventDetail, EventFilter};
 use eg_sdk::{CloudEvent, Error, EventGateway};
+use serde_json::value::RawValue;
 use time::{Duration, OffsetDateTime};
 
-/// The maximum number of pages that a search for the effects of one event reads.
-const PAGES: usize = 8;
+/// The maximum number of pages of the history that one trace reads.
+const PAGES: usize = 200;
 
 /// The maximum number of causes to follow upwards.
 const ANCESTORS: usize = 32;
@@ -57,11 +58,12 @@ pub(crate) struct Branch {
 impl Trace {
     /// Reads the story that an event belongs to.
     pub(crate) async fn read(gateway: &EventGateway, of: EventDetail) -> Result<Self, Error> {
-        let Beginning { first, origin, mut is_cut } = beginning(gateway, of).await?;
-        let mut firsts = vec![first];
+        let Beginning { mut first, origin, mut is_cut } = beginning(gateway, of).await?;
+        first.event = without_payload(first.event);
+        let (mut firsts, mut pages) = (vec![first], PAGES);
         if let Some(origin) = &origin {
             let at = firsts[0].event.accepted_at;
-            let found = caused_by(gateway, origin, at - REQUEST, at + REQUEST).await?;
+            let found = caused_by(gateway, origin, (at - REQUEST, at + REQUEST), &mut pages).await?;
             is_cut |= found.is_cut;
             let known = key(&firsts[0].event);
             for event in found.events.into_iter().filter(|event| key(event) != known) {
@@ -81,8 +83,8 @@ impl Trace {
             let id = parent.event.event_id.clone();
             let times = worked(parent);
             is_cut |= times.len() > SEARCHES;
-            for (from, to) in times.into_iter().take(SEARCHES) {
-                let children = caused_by(gateway, &id, from, to).await?;
+            for time in times.into_iter().take(SEARCHES) {
+                let children = caused_by(gateway, &id, time, &mut pages).await?;
                 is_cut |= children.is_cut;
                 for child in children.events {
                     if !seen.insert(key(&child)) {
@@ -168,26 +170,29 @@ struct Found {
 }
 
 /// Returns the events of a time that name this cause. Other events may contain its id anywhere, so the search goes on until
-/// it has seen all of them or has read its maximum number of pages.
+/// it has seen all of them or has read the remaining `pages`.
 async fn caused_by(
     gateway: &EventGateway,
     id: &str,
-    from: OffsetDateTime,
-    to: OffsetDateTime,
+    (from, to): (OffsetDateTime, OffsetDateTime),
+    pages: &mut usize,
 ) -> Result<Found, Error> {
     let filter =
         EventFilter { text: Some(in_json(id)), from: Some(from), to: Some(to), ..EventFilter::default() };
-    let (mut events, mut before) = (Vec::new(), None);
-    for _ in 0..PAGES {
+    let (mut events, mut before, mut is_cut) = (Vec::new(), None, true);
+    while *pages > 0 && events.len() <= EVENTS {
+        *pages -= 1;
         let page = gateway.history().page(&filter, before, EVENTS).await?;
-        events.extend(page.events.into_iter().filter(|event| cause(event).as_deref() == Some(id)));
+        let caused = page.events.into_iter().filter(|event| cause(event).as_deref() == Some(id));
+        events.extend(caused.map(without_payload));
         before = page.next;
-        if before.is_none() || events.len() > EVENTS {
+        if before.is_none() {
+            is_cut = false;
             break;
         }
     }
     events.reverse();
-    Ok(Found { events, is_cut: before.is_some() })
+    Ok(Found { events, is_cut })
 }
 
 /// Returns a text as the JSON of an event contains it.
@@ -197,7 +202,15 @@ fn in_json(text: &str) -> String {
 }
 
 async fn detail(gateway: &EventGateway, event: &AcceptedEvent) -> Result<Option<EventDetail>, Error> {
-    gateway.history().event(&event.event_id, Some(&event.source), Some(&event.event_type)).await
+    let found =
+        gateway.history().event(&event.event_id, Some(&event.source), Some(&event.event_type)).await?;
+    Ok(found
+        .map(|EventDetail { event, deliveries }| EventDetail { event: without_payload(event), deliveries }))
+}
+
+/// Drops the payload, which a trace needs only to find the cause: those of 200 events may take a gigabyte.
+fn without_payload(event: AcceptedEvent) -> AcceptedEvent {
+    AcceptedEvent { event: RawValue::NULL.to_owned(), ..event }
 }
 
 fn cause(event: &AcceptedEvent) -> Option<String> {

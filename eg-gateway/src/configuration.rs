@@ -57,7 +57,15 @@ impl Configuration {
         changes.as_ref().iter().for_each(|change| catalog.apply(change));
         let mut snapshot = Snapshot::new(catalog).map_err(Refusal::from)?;
         let now = self.clock.timestamp();
-        snapshot.catalog.version = store.change(from, changes.as_ref().to_vec(), now).await?;
+        let changed = store.change(from, changes.as_ref().to_vec(), now).await;
+        if matches!(changed, Err(StoreError::Outdated)) {
+            // The next change is based on what the store has.
+            let mut catalog = store.load_catalog().await?;
+            catalog.routing = snapshot.catalog.routing;
+            let stored = Arc::new(Snapshot::new(catalog).map_err(Refusal::from)?);
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = stored;
+        }
+        snapshot.catalog.version = changed?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
         Ok(changes)
     }

@@ -105,7 +105,7 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /v1/spaces/<space>/events` | accepted events, the newest first, with counts of their deliveries by state; `id`, `type`, `source`, `subject`, `state`, `function`, `from`, `to`, `text`, `limit`, `before` |
+//! | `GET /v1/spaces/<space>/events` | accepted events, the newest first, with counts of their deliveries by state; `id`, `type`, `source`, `subject`, `state`, `function`, `system=false`, `from`, `to`, `text`, `limit`, `before` |
 //! | `GET /v1/spaces/<space>/events/<id>` | one event, with its deliveries and their attempts; `source` and `type` select among equal ids |
 //! | `GET /v1/spaces/<space>/dead-letters` | deliveries that were given up; `state=expired`, `limit`, `before` |
 //! | `GET`, `DELETE …/dead-letters/<id>` | returns or discards one; `DELETE …/dead-letters` discards all, or those of `state=expired` |

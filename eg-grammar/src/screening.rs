@@ -139,6 +139,21 @@ impl OwnNames {
             || self.names.iter().any(|name| name.covers(host))
     }
 
+    /// Checks that a page of this machine sent the request, whatever the page's port, or a page under an
+    /// [allowed](Self::allow) name. Programs, which send no origin, are no pages.
+    ///
+    /// # Errors
+    /// Returns the foreign origin.
+    pub fn check_local_page(&self, visit: &Visit<'_>) -> Result<(), Foreign> {
+        let Some(origin) = visit.origin else { return Ok(()) };
+        let host = origin.split_once("://").and_then(|(_, authority)| split_port(authority));
+        let is_local = host.is_some_and(|(host, _)| match address_of(host) {
+            Some(address) => address.is_loopback(),
+            None => host.eq_ignore_ascii_case("localhost") || is_below(host, "localhost"),
+        });
+        if is_local || self.allows_page(origin) { Ok(()) } else { Err(Foreign::Origin(origin.to_owned())) }
+    }
+
     fn allows_page(&self, origin: &str) -> bool {
         let host = origin.split_once("://").and_then(|(_, authority)| split_port(authority));
         host.is_some_and(|(host, _)| self.names.iter().any(|name| name.pages && name.covers(host)))
@@ -335,6 +350,27 @@ mod tests {
             (vec![origin("http://localhost:4001")], false),
         ] {
             assert_eq!(names.check_page(&visit("POST", &headers)).is_ok(), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn pages_of_this_machine_are_local_whatever_their_port() {
+        let names = names("0.0.0.0");
+        for (origin, expected) in [
+            (None, true),
+            (Some("http://localhost:3000"), true),
+            (Some("https://app.localhost"), true),
+            (Some("http://127.0.0.1:5173"), true),
+            (Some("http://[::1]:8080"), true),
+            (Some("http://203.0.113.7"), false),
+            (Some("http://192.168.0.2:9001"), false),
+            (Some("https://evil.example"), false),
+            (Some("http://localhost.evil.example"), false),
+            (Some("null"), false),
+            (Some(""), false),
+        ] {
+            let headers: Vec<(&str, &str)> = origin.map(|origin| ("origin", origin)).into_iter().collect();
+            assert_eq!(names.check_local_page(&visit("GET", &headers)).is_ok(), expected, "{origin:?}");
         }
     }
 

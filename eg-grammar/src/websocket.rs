@@ -1,5 +1,5 @@
-//! What a WebSocket API of ours is called by its functions, its clients and the programs that manage its connections. The
-//! payloads are left to the runtime, and the API itself to the template and the local cloud.
+//! Defines the event types, the stage and the message limit of WebSocket APIs. The payloads are left to the runtime, and the API
+//! itself to the template and the local cloud.
 
 /// The type of the event of a new connection.
 pub const CONNECT: &str = "websocket.connect";

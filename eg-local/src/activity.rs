@@ -1,10 +1,10 @@
-//! Reports what queues, schedules and connections do to whoever observes them. Reports decide nothing.
+//! Reports what queues, schedules, streams and connections do to the program's observer. Reports decide nothing.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Something that a queue, a schedule or a connection did.
+/// Something that a queue, a schedule, a stream or a connection did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TriggerActivity {
     /// A function is about to be called. Events that it emits until it answers name one of `events` as their cause.

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use eg_grammar::{Foreign, OwnNames, Visit};
-use http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
@@ -24,28 +24,23 @@ pub(crate) fn screened_for_pages(router: Router, names: OwnNames) -> Router {
 }
 
 async fn screen_pages(State(names): State<Arc<OwnNames>>, request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let host = Visit::read("GET", |name| {
-        headers.get_all(name).iter().filter(move |_| name == HOST).map(HeaderValue::as_bytes)
-    });
-    // The host of a page is what its origin has behind the scheme. `null` and several origins are nobody's.
-    let origins = headers.get_all(ORIGIN).iter().map(|origin| {
-        let origin = origin.as_bytes();
-        let at = origin.windows(3).position(|three| three == b"://").map_or(origin.len(), |at| at + 3);
-        if origin[at..].is_empty() { b"null" } else { &origin[at..] }
-    });
-    let origins: Vec<&[u8]> = origins.collect();
-    let page = Visit::read("GET", |name| origins.iter().copied().filter(move |_| name == HOST));
-    match names.check_host(&host).and_then(|()| names.check_host(&page)) {
-        Ok(()) => next.run(request).await,
-        Err(foreign) => refuse(&foreign),
-    }
+    let checks = |visit: &Visit<'_>| names.check_host(visit).and_then(|()| names.check_local_page(visit));
+    screened_by(checks, request, next).await
 }
 
 async fn screen(State(names): State<Arc<OwnNames>>, request: Request, next: Next) -> Response {
+    let checks = |visit: &Visit<'_>| names.check_host(visit).and_then(|()| names.check_page(visit));
+    screened_by(checks, request, next).await
+}
+
+async fn screened_by(
+    checks: impl Fn(&Visit<'_>) -> Result<(), Foreign>,
+    request: Request,
+    next: Next,
+) -> Response {
     let values = |name| request.headers().get_all(name).iter().map(HeaderValue::as_bytes);
-    let visit = Visit::read(request.method().as_str(), values);
-    match names.check_host(&visit).and_then(|()| names.check_page(&visit)) {
+    let checked = checks(&Visit::read(request.method().as_str(), values));
+    match checked {
         Ok(()) => next.run(request).await,
         Err(foreign) => refuse(&foreign),
     }

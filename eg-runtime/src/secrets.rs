@@ -14,7 +14,7 @@ use eg_grammar::variable::SECRETS;
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{SECRETS} names secrets, and this program was built without the feature `secrets` of eg-runtime; build it with \
-     `cargo eg build --stage STAGE` for a stage with secrets, or turn it on"
+     `cargo eg build --stage STAGE` for a stage with secrets, or enable the feature"
 )]
 pub(crate) struct Unsupported;
 

@@ -65,6 +65,7 @@ async fn messages_reach_the_other_clients() {
 async fn the_function_of_new_connections_decides() {
     let app = TestApp::new(App::new()).unwrap();
     assert_eq!(app.connect("c1").await.unwrap().status(), StatusCode::FORBIDDEN);
+    assert!(!app.connections().is_connected("c1"), "it was refused");
     let error = app.disconnect("c1").await.unwrap_err();
     assert_eq!(error.error_message, "no function subscribes to `websocket.disconnect`");
 }

@@ -76,10 +76,13 @@ fn pack(program: &Packable, machine: Machine) -> Result<(Bundle, usize), Failure
     let mut functions = manifest.functions.iter();
     let calls_aws = functions.find(|function| !needs::variables(function, stage.as_ref()).is_empty());
     if let Some(function) = calls_aws.filter(|_| !manifest.sinks.contains(&Sink::EventBridge)) {
-        let what = if !needs::variables(function, stage.as_ref()).contains(&EVENT_BUS) {
+        let variables = needs::variables(function, stage.as_ref());
+        let what = if variables.contains(&EVENT_BUS) {
+            "emit events"
+        } else if variables.contains(&needs::FAILURES_QUEUE) {
             "keep rejected events"
         } else {
-            "emit events"
+            "send to connections"
         };
         let message =
             format!("`{service}` cannot {what} on AWS, as `{}` must ({})", function.name, function.source);

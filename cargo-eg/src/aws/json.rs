@@ -22,6 +22,9 @@ const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// The codes of errors that pass.
 const PASSING: [&str; 3] = ["InternalException", "ThrottlingException", "Throttling"];
 
+/// The code of an error: what the call makes exists already.
+const EXISTS: &str = "ResourceAlreadyExistsException";
+
 /// A service in the region of the configuration.
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -51,6 +54,8 @@ impl Service {
             };
             let (code, message) = match outcome {
                 Ok(value) => return Ok(value),
+                // The answer of the first attempt was lost, which has made it.
+                Err((code, _)) if attempt > 1 && code == EXISTS => return Ok(Value::Null),
                 Err(error) => error,
             };
             let passes = match &answer {

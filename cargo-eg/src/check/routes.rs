@@ -15,7 +15,8 @@ use crate::sockets;
 pub(super) fn conflicts(services: &[Service]) -> Vec<Finding> {
     let triggers = functions(services)
         .flat_map(|function| function.events().map(move |trigger| (function, trigger)))
-        .filter(|(_, trigger)| trigger.mode == SubscriptionType::Sync);
+        // Events of connections have no routes: each has one function, whatever the path.
+        .filter(|(_, trigger)| trigger.mode == SubscriptionType::Sync && !sockets::is_socket(trigger));
     let mut answered: BTreeMap<&str, Routes<(&Function, &EventTrigger)>> = BTreeMap::new();
     let mut findings = Vec::new();
     for (function, trigger) in triggers {
@@ -33,10 +34,8 @@ pub(super) fn conflicts(services: &[Service]) -> Vec<Finding> {
 fn shared(functions: &[(&Function, &EventTrigger)]) -> Vec<Finding> {
     let Some(((first, event), others)) = functions.split_first() else { return Vec::new() };
     let ty = event.event_type.as_str();
-    // Two synchronous subscriptions are one route already.
-    let is_told = |other: &EventTrigger| event.mode == SubscriptionType::Sync && other.mode == event.mode;
-    let others = others.iter().filter(|(_, other)| !is_told(other));
     others
+        .iter()
         .map(|(other, _)| {
             let places = vec![place(first, format!("on {ty}")), place(other, format!("on {ty}"))];
             Finding::new(Class::RouteConflict, format!("two functions handle {ty}"), places)

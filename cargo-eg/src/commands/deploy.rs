@@ -156,6 +156,19 @@ async fn live(
         false => eprintln!("stack {} is up to date: there is nothing to deploy", target.stack),
     }
     live.record(&chosen.record(), Some(packaged.template))?;
-    registrar.register(wanted.as_ref(), deployed.before.as_ref()).await?;
+    if deployed.is_changed {
+        registrar.register(wanted.as_ref(), deployed.before.as_ref()).await?;
+    } else {
+        // An earlier run may have ended before it left the gateway of the version before.
+        let versions = bucket::versions(&bucket, target).await?;
+        let before = match bucket::previous(&versions, &hash) {
+            Some(version) => Some(bucket::load(&bucket, target, version).await?),
+            None => None,
+        };
+        registrar.register(wanted.as_ref(), None).await?;
+        if let Err(failure) = registrar.leave(wanted.as_ref(), before.as_ref()).await {
+            warn(failure.message());
+        }
+    }
     report(target, &deployed.existing)
 }

@@ -16,10 +16,9 @@ use super::{json_line, print};
 use crate::aws::{credentials, failure, region};
 use crate::cli;
 use crate::deploy::functions::{Function, functions as functions_of};
+use crate::deploy::gateway;
 use crate::deploy::stack::Stack;
 use crate::exit::{Exit, Failure};
-use crate::project::deploy::Gateway;
-use crate::template::GATEWAY;
 
 /// The output of the template with the name of the bus.
 const BUS: &str = "EventBusName";
@@ -29,10 +28,9 @@ pub(super) async fn emit(arguments: &cli::Emit, event: CloudEvent<Data>) -> Resu
     let (config, target) = connected(&arguments.aws, None).await?;
     let stack = Stack::new(&config, target).existing().await?;
     let output = |name: &str| stack.outputs.get(name).map(String::as_str);
-    if let Some(url) = output(GATEWAY.url) {
-        let gateway = Gateway::new(url, output(GATEWAY.config_url), output(GATEWAY.space))?;
+    if let Some(gateway) = gateway::named(output)? {
         let client = gateway.client(arguments.gateway.access_key.as_deref())?;
-        return emitted(arguments, &client, event, ("gateway", url)).await;
+        return emitted(arguments, &client, event, ("gateway", &gateway.url)).await;
     }
     let Some(bus) = output(BUS) else {
         let message = "the stage has no event bus: none of its functions emits or receives events";

@@ -51,7 +51,11 @@ pub(crate) async fn run(arguments: cli::Events) -> Result<(), Failure> {
     if events.is_empty() {
         eprintln!(
             "{}",
-            if filter.is_empty() { "no events yet; `cargo eg emit` emits one" } else { "no events match" }
+            match (&gateway, filter.is_empty(), since) {
+                (None, _, None) => "no events match in the last hour; --since looks further back",
+                (_, true, _) => "no events yet; `cargo eg emit` emits one",
+                _ => "no events match",
+            }
         );
     }
     print(&columns(&events.iter().map(row).collect::<Vec<_>>()))

@@ -53,16 +53,29 @@ impl Registrar<'_> {
                 ),
             }
         }
-        match before.map(Registered::of).transpose()?.flatten() {
-            Some(old) if wanted.is_none_or(|wanted| wanted.gateway != old.gateway) => {
-                self.deregister(&old).await.map_err(|failure| {
-                    let up =
-                        format!("stack `{stack}` is deployed, but its old gateway still calls its functions");
-                    failure.after(&up).hint(format!("delete there what has the label `stack: {stack}`"))
-                })
-            }
-            _ => Ok(()),
+        self.leave(wanted, before).await
+    }
+
+    /// Removes the functions from the gateway that the stack had `before` with another template, if it is another one.
+    pub(super) async fn leave(
+        &self,
+        wanted: Option<&Registered>,
+        before: Option<&Value>,
+    ) -> Result<(), Failure> {
+        let Some(old) = before.map(Registered::of).transpose()?.flatten() else { return Ok(()) };
+        if wanted.is_some_and(|wanted| wanted.gateway == old.gateway) {
+            return Ok(());
         }
+        let stack = &self.target.stack;
+        self.deregister(&old).await.map_err(|failure| {
+            let up = format!("stack `{stack}` is deployed, but its old gateway still calls its functions");
+            failure.after(&up).hint(format!("delete there what has the label `stack: {stack}`"))
+        })?;
+        // Two addresses may be those of one gateway: then it gets again what was just removed.
+        if let Some(Registered { gateway, manifests }) = wanted {
+            registration::register(&gateway.client(self.access_key)?, self.owner(), manifests.iter()).await?;
+        }
+        Ok(())
     }
 
     /// Removes everything that belongs to the stack from a gateway.

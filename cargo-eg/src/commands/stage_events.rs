@@ -12,10 +12,9 @@ use super::stage::connected;
 use crate::cli;
 use crate::console::signals::Signals;
 use crate::deploy::archive::Archive;
+use crate::deploy::gateway;
 use crate::deploy::stack::Stack;
 use crate::exit::{Exit, Failure};
-use crate::project::deploy::Gateway;
-use crate::template::GATEWAY;
 
 /// The time that is searched by default.
 const RECENT: Duration = Duration::hours(1);
@@ -27,10 +26,8 @@ pub(super) async fn gateway(
 ) -> Result<Option<EventGateway>, Failure> {
     let (config, target) = connected(aws, None).await?;
     let stack = Stack::new(&config, target).existing().await?;
-    let output = |name: &str| stack.outputs.get(name).map(String::as_str);
-    let Some(url) = output(GATEWAY.url) else { return Ok(None) };
-    let gateway = Gateway::new(url, output(GATEWAY.config_url), output(GATEWAY.space))?;
-    client(gateway.settings(access_key)).map(Some)
+    let gateway = gateway::named(|name| stack.outputs.get(name).map(String::as_str))?;
+    gateway.map(|gateway| client(gateway.settings(access_key))).transpose()
 }
 
 /// Returns the events in the archive of a stage that match, the newest first.
@@ -48,7 +45,7 @@ pub(super) async fn archived(
             .hint(format!("`{}` lists what functions failed to handle", target.command("dead-letters"))));
     }
     let archive = Archive::of(&config, &stack.outputs).ok_or_else(|| {
-        Failure::new(Exit::NotFound, format!("stack `{}` keeps no events", target.stack)).hint(format!(
+        Failure::new(Exit::NotFound, format!("stack `{}` has no event archive", target.stack)).hint(format!(
             "write `archive = \"30d\"` into [deploy] of eg.toml, then run `{}`: events are kept from then on",
             target.command("deploy")
         ))
@@ -56,7 +53,7 @@ pub(super) async fn archived(
     let to = filter.to.unwrap_or_else(OffsetDateTime::now_utc);
     let from = filter.from.unwrap_or(to - RECENT);
     if from >= to {
-        return Err(Failure::new(Exit::Usage, "the time that --since and --until describe has no length"));
+        return Err(Failure::new(Exit::Usage, "--since must be before --until (default: now)"));
     }
     let found = archive.events(from, to, &mut signals).await?;
     let mut events: Vec<AcceptedEvent> = found
@@ -69,7 +66,8 @@ pub(super) async fn archived(
     Ok(events)
 }
 
-/// Reads an event as EventBridge keeps it. What is no event of ours is one of a service of AWS or of a partner.
+/// Reads an event as EventBridge keeps it. An envelope without a CloudEvent comes from an AWS service or a
+/// partner; its attributes become those of an event.
 fn accepted(envelope: &str) -> Option<AcceptedEvent> {
     let time = serde_json::from_str::<Value>(envelope).ok()?["time"].as_str()?.to_owned();
     let event = CloudEvent::from_eventbridge(envelope.as_bytes()).ok()?;

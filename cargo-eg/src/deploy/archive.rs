@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::Message;
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -72,8 +72,9 @@ impl Archive {
         tokio::select! {
             read = self.read(&name) => read,
             () = signals.next() => {
-                self.events.call("end the replay", "CancelReplay", &json!({"ReplayName": name})).await?;
-                Err(Failure::new(Exit::Interrupted, "interrupted; EventBridge ends the replay"))
+                // One that has just ended cannot be cancelled.
+                let _ = self.events.call("end the replay", "CancelReplay", &json!({"ReplayName": name})).await;
+                Err(Failure::new(Exit::Interrupted, "interrupted"))
             }
         }
     }
@@ -104,24 +105,35 @@ impl Archive {
         }
     }
 
-    /// Takes events of a replay from the queue. Returns whether there were any. Those of other replays stay.
+    /// Takes events of a replay from the queue; those of other replays stay. Returns whether there were any of either.
     async fn receive(&self, name: &str, found: &mut Vec<String>) -> Result<bool, Failure> {
         let call = self.sqs.receive_message().queue_url(&self.queue).max_number_of_messages(BATCH);
         let answer = call.wait_time_seconds(1).send().await.map_err(|error| failure(READ, &error))?;
-        let mut any = false;
-        for Message { body, receipt_handle, .. } in answer.messages.unwrap_or_default() {
+        let messages = answer.messages.unwrap_or_default();
+        let any = !messages.is_empty();
+        let mut taken = Vec::new();
+        for (at, Message { body, receipt_handle, .. }) in messages.into_iter().enumerate() {
             let (body, receipt) = (body.unwrap_or_default(), receipt_handle.unwrap_or_default());
             let event: Value = serde_json::from_str(&body).unwrap_or_default();
             if event["replay-name"] == name {
-                let call = self.sqs.delete_message().queue_url(&self.queue).receipt_handle(receipt);
-                call.send().await.map_err(|error| failure(READ, &error))?;
+                let entry =
+                    DeleteMessageBatchRequestEntry::builder().id(at.to_string()).receipt_handle(receipt);
+                taken.push(
+                    entry
+                        .build()
+                        .map_err(|error| Failure::because(Exit::Failed, format!("cannot {READ}"), error))?,
+                );
                 found.push(body);
-                any = true;
             } else {
+                // Its own reader gets it soon, and events behind it can be received meanwhile.
                 let call = self.sqs.change_message_visibility().queue_url(&self.queue);
-                let shown = call.receipt_handle(receipt).visibility_timeout(0).send().await;
+                let shown = call.receipt_handle(receipt).visibility_timeout(1).send().await;
                 shown.map_err(|error| failure(READ, &error))?;
             }
+        }
+        if !taken.is_empty() {
+            let call = self.sqs.delete_message_batch().queue_url(&self.queue).set_entries(Some(taken));
+            call.send().await.map_err(|error| failure(READ, &error))?;
         }
         Ok(any)
     }

@@ -10,9 +10,10 @@ use super::assets;
 use crate::template::REGISTERED;
 
 /// The types of resources that belong to functions and are described with them.
-const OF_FUNCTIONS: [&str; 12] = [
+const OF_FUNCTIONS: [&str; 13] = [
     "AWS::ApiGatewayV2::Integration",
     "AWS::ApiGatewayV2::Route",
+    "AWS::ApiGatewayV2::RouteResponse",
     "AWS::Events::Rule",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
@@ -76,6 +77,7 @@ impl<'a> Reader<'a> {
             "AWS::DynamoDB::Table" => "table",
             "AWS::Events::Archive" => "event archive",
             "AWS::Events::EventBus" => "event bus",
+            "AWS::ApiGatewayV2::Api" if properties["ProtocolType"] == "WEBSOCKET" => "WebSocket API",
             "AWS::ApiGatewayV2::Api" => "HTTP API",
             "AWS::CloudWatch::Alarm" => "alarm",
             other => other,

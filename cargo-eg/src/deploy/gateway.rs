@@ -10,6 +10,16 @@ use crate::exit::{Exit, Failure};
 use crate::project::deploy::Gateway;
 use crate::template::{GATEWAY, REGISTERED};
 
+/// Returns the gateway that the outputs of a stack name; `None` if it has none.
+///
+/// # Errors
+/// If an address is not valid.
+pub(crate) fn named<'a>(output: impl Fn(&str) -> Option<&'a str>) -> Result<Option<Gateway>, eg_sdk::Error> {
+    output(GATEWAY.url)
+        .map(|url| Gateway::new(url, output(GATEWAY.config_url), output(GATEWAY.space)))
+        .transpose()
+}
+
 /// The gateway of a stack.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Registered {
@@ -25,15 +35,12 @@ impl Registered {
     /// If the template was made by a version that describes functions in another way.
     pub(crate) fn of(template: &Value) -> Result<Option<Self>, Failure> {
         let unreadable = |error: &dyn Error| {
-            let message =
-                format!("cannot read from the template what its gateway calls the functions for: {error}");
-            Failure::new(Exit::Failed, message)
-                .hint("use the version of `cargo eg` that has deployed the stack")
+            let message = format!("cannot read the registrations of functions from the template: {error}");
+            Failure::new(Exit::Failed, message).hint("use the version of `cargo eg` that deployed the stack")
         };
-        let output = |name: &str| template["Outputs"][name]["Value"].as_str();
-        let Some(url) = output(GATEWAY.url) else { return Ok(None) };
-        let gateway = Gateway::new(url, output(GATEWAY.config_url), output(GATEWAY.space))
-            .map_err(|error| unreadable(&error))?;
+        let gateway =
+            named(|name| template["Outputs"][name]["Value"].as_str()).map_err(|error| unreadable(&error))?;
+        let Some(gateway) = gateway else { return Ok(None) };
         let mut services: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for resource in template["Resources"].as_object().into_iter().flat_map(Map::values) {
             let function = &resource["Metadata"][REGISTERED];

@@ -7,11 +7,12 @@ use super::changes::is_replaced;
 use super::described::{kind, name};
 
 /// The types of resources that hold data.
-const STATEFUL: [&str; 9] = [
+const STATEFUL: [&str; 10] = [
     "AWS::Cognito::UserPool",
     "AWS::DynamoDB::GlobalTable",
     "AWS::DynamoDB::Table",
     "AWS::EFS::FileSystem",
+    ARCHIVE,
     QUEUE,
     "AWS::Kinesis::Stream",
     "AWS::RDS::DBCluster",
@@ -21,6 +22,7 @@ const STATEFUL: [&str; 9] = [
 
 const QUEUE: &str = "AWS::SQS::Queue";
 const TABLE: &str = "AWS::DynamoDB::Table";
+const ARCHIVE: &str = "AWS::Events::Archive";
 
 /// A resource that leaves the stack with the data that it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,7 @@ impl Loss {
         let kind = match self.kind.as_str() {
             QUEUE => "queue",
             TABLE => "table",
+            ARCHIVE => "event archive",
             kind => kind,
         };
         format!("{kind} `{}`", self.name)

@@ -18,7 +18,7 @@ mod described;
 pub(crate) mod follow;
 #[cfg(feature = "aws")]
 pub(crate) mod functions;
-mod gateway;
+pub(crate) mod gateway;
 #[cfg(feature = "aws")]
 mod guard;
 #[cfg(feature = "aws")]

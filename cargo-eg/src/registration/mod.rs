@@ -36,7 +36,7 @@ pub(crate) async fn check<'a>(
     owner: Owner<'_>,
     manifests: impl Iterator<Item = &'a Manifest> + Clone,
 ) -> Result<(), Failure> {
-    planned(gateway, owner, manifests).await.map(drop)
+    planned(gateway, owner, manifests, &|_| ()).await.map(drop)
 }
 
 /// Registers the services of an owner, and removes what the owner has registered earlier and the code no longer has.
@@ -45,7 +45,7 @@ pub(crate) async fn register<'a>(
     owner: Owner<'_>,
     manifests: impl Iterator<Item = &'a Manifest> + Clone,
 ) -> Result<Changed, Failure> {
-    let plan = planned(gateway, owner, manifests).await?;
+    let plan = planned(gateway, owner, manifests, &warn).await?;
     let count = plan.changes();
 
     // A resource that refers to another is deleted before it and created after it. New subscriptions to events are
@@ -72,11 +72,12 @@ pub(crate) async fn register<'a>(
     Ok(Changed { count, losers })
 }
 
-/// Returns the changes that are needed.
+/// Returns the changes that are needed. Reports what the gateway cannot do to `warn`.
 async fn planned<'a>(
     gateway: &EventGateway,
     owner: Owner<'_>,
     manifests: impl Iterator<Item = &'a Manifest> + Clone,
+    warn: &dyn Fn(&str),
 ) -> Result<Plan, Failure> {
     let mut desired = desired(owner, manifests);
     let cors = match gateway.cors().list().await {

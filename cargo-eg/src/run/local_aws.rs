@@ -8,8 +8,7 @@ use eg_sdk::__private::HttpClient;
 use http::Request;
 use serde_json::Value;
 
-/// The key that functions on this machine have. What plays DynamoDB here may keep tables apart by key and region, and checks
-/// no signature.
+/// The access key of functions on this machine. DynamoDB Local may separate tables by key and region; it checks no signatures.
 pub(super) const ACCESS_KEY: &str = "local";
 
 /// The variables of AWS's SDKs with the address of a DynamoDB, and of all services.
@@ -70,7 +69,7 @@ pub(super) async fn call(
     Err(match code {
         Some(code) => format!("{code}: {message}"),
         None => format!(
-            "the server returned {} and no error of {name}; check that the URL is that of a {name}",
+            "the server returned {} without an error code of {name}; check that the URL is a {name} endpoint",
             answer.status().as_u16()
         ),
     })

@@ -61,6 +61,13 @@ pub(super) async fn create(services: &[Service]) -> Result<(), Failure> {
                         "delete the table there to have it created again without its items, or restore the key in eg.toml",
                     ));
                 }
+                if followed.contains(&name)
+                    && existing["Table"]["StreamSpecification"]["StreamEnabled"] != true
+                {
+                    let change =
+                        json!({"TableName": name, "StreamSpecification": table["StreamSpecification"]});
+                    local_aws::call(&client, &url, API, "UpdateTable", &change).await.map_err(failed)?;
+                }
             }
             Err(reason) => return Err(failed(reason)),
         }

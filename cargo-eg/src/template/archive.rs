@@ -16,7 +16,7 @@ const RULE: &str = "ArchivedEventsRule";
 pub(crate) const REPLAYS: &str = "cargo-eg-events-";
 
 /// How long replayed events wait to be read, in seconds. What nobody has read by then was not wanted.
-const KEPT: u32 = 300;
+const KEPT: u32 = 3_600;
 
 /// The names of the outputs by which the archive is read.
 pub(crate) struct ArchiveOutputs {

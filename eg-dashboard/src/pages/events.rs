@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use eg_grammar::{HTTP_REQUEST, is_system_event_type};
 use eg_sdk::config::{EventType, Subscription, SubscriptionType};
 use eg_sdk::history::{AcceptedEvent, DeliveryCounts, DeliveryState, EventFilter, EventPage};
 use maud::{Markup, html};
@@ -218,7 +219,7 @@ fn dots(counts: &DeliveryCounts) -> Markup {
 fn nothing_yet(visitor: &Visitor, events_url: &str, types: &BTreeSet<String>) -> Markup {
     let space = visitor.gateway.space();
     let own: Vec<&String> =
-        types.iter().filter(|ty| *ty != "http.request" && !ty.starts_with("eventgateway.")).take(3).collect();
+        types.iter().filter(|ty| *ty != HTTP_REQUEST && !is_system_event_type(ty)).take(3).collect();
     html! {
         div .welcome {
             h2 { "No events yet" }

@@ -94,23 +94,47 @@ async fn show(app: &Arc<ApiState>, mut pages: Router, request: Request) -> Resul
     }
     let client = client(request.extensions());
     // Pages read at most this much of the store at once. The stream of changes and the files read nothing.
-    let path = request.uri().path();
-    let reads = !path.ends_with("/live") && !path.contains("/assets/");
-    let making = app.memory.reserve([Some(client), None], if reads { PAGE } else { 0 });
+    let reserved = if reads(request.uri().path()) { PAGE } else { 0 };
+    let making = app.memory.reserve([Some(client), None], reserved);
     let making = making.map_err(ApiError::no_memory)?;
     let (head, body) = request.into_parts();
     // What a page holds while it is made counts like the form that it answers.
     let Received { bytes, room } = Received::read(app, [Some(client), None], body).await?;
-    let Ok(response) = pages.call(Request::from_parts(head, Body::from(bytes))).await;
-    drop(making);
+    let Ok(mut response) = pages.call(Request::from_parts(head, Body::from(bytes))).await;
     let length = response.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
-    room.grow(length.unwrap_or_default()).map_err(ApiError::no_memory)?;
+    let Some(length) = length else {
+        // An export reads one page after the other until the last is sent.
+        response.extensions_mut().insert(Arc::new(making));
+        return Ok(response);
+    };
+    drop(making);
+    room.grow(length).map_err(ApiError::no_memory)?;
     Ok(holding(response, room))
+}
+
+/// Returns whether the page at a path reads the store.
+fn reads(path: &str) -> bool {
+    let rest = path.strip_prefix(ROOT).unwrap_or(path);
+    let of_space = rest.strip_prefix("/spaces/").and_then(|rest| rest.split_once('/'));
+    !rest.starts_with("/assets/") && of_space.is_none_or(|(_, page)| page != "live")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_that_read_the_store_are_known_by_their_place() {
+        for (path, expected) in [
+            ("/dashboard/assets/1/app.js", false),
+            ("/dashboard/spaces/default/live", false),
+            ("/dashboard/spaces/assets/events", true),
+            ("/dashboard/spaces/default/events/live", true),
+            ("/dashboard/spaces/default/dead-letters/export", true),
+        ] {
+            assert_eq!(reads(path), expected, "{path}");
+        }
+    }
 
     #[test]
     fn hosts_and_ports_of_urls() {

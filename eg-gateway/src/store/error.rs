@@ -1,4 +1,4 @@
-//! The reason why a store could not be opened or an operation failed. The backends find it out.
+//! Defines the errors of a store. The backends produce them.
 
 use std::path::PathBuf;
 use std::time::Duration;

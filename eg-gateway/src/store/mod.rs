@@ -1,5 +1,5 @@
-//! The seam between the gateway and what keeps its configuration, its events and their deliveries: the operations of a
-//! store, and what every backend promises. `sqlite` is the only backend, and nothing above this module knows it.
+//! Defines the store of the gateway: its operations, and what every backend promises. It keeps the configuration, the events and
+//! their deliveries. `sqlite` is the only backend; outside of this module, only the simulation knows it.
 //!
 //! A store makes no decisions: `decide` determines what becomes of a delivery, and callers pass the result in. Times come
 //! from the caller, too, in the gateway's time.
@@ -28,9 +28,10 @@
 //!     that reason.
 //! 11. Each change of the configuration is based on the one before it. What is accepted, replayed or given up is decided
 //!     by the configuration that the caller passes in, which has all changes that were answered before.
-//! 12. What an operation has written, every operation reads that begins after it.
-//! 13. An operation that fails may be repeated, even if it happened and only its answer was lost: then an event is a
-//!     duplicate, an outcome counts once, and a change of the configuration is outdated.
+//! 12. Every operation sees what earlier operations have written.
+//! 13. If the answer of an operation is lost, the caller may repeat it in these cases: an event with a dedupe window is a
+//!     duplicate, an outcome counts once, and a change of the configuration is outdated. An attempt that was not made
+//!     leaves its number to the next one, so its outcome must not be repeated after that one has begun.
 
 /// Calls an operation of the backend.
 macro_rules! backend {
@@ -46,7 +47,7 @@ macro_rules! backend {
     };
 }
 
-pub(crate) mod claims;
+mod claims;
 mod configuration;
 #[cfg(test)]
 mod conformance;
@@ -83,7 +84,7 @@ pub(crate) struct Store {
     signals: Arc<JobSignals>,
 }
 
-/// What keeps the store.
+/// The implementation behind a [`Store`].
 #[derive(Debug, Clone)]
 enum Backend {
     Sqlite(SqliteStore),

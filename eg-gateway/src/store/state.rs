@@ -1,4 +1,4 @@
-//! The operations that show how a store is: whether it can be written, what waits in it, and its accounts.
+//! The operations that report the state of a store: whether it can be written, what waits in it, and its accounts.
 
 use std::collections::BTreeMap;
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use base64::Engine as _;
@@ -18,9 +19,13 @@ use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
 use super::WebSockets;
+use super::payload::millis;
 
 /// How many messages wait for a slow client.
 const WAITING: usize = 64;
+
+/// How long the end of a connection waits for its client.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A connection as its payloads describe it.
 #[derive(Debug, Clone)]
@@ -126,16 +131,26 @@ pub(super) async fn serve(
         () = sockets.0.stop.cancelled() => ended(close_code::AWAY, "Going away"),
     };
     sockets.open().remove(&connection.id);
-    // Codes that only describe an end cannot be sent. If the client has closed the connection, this changes nothing.
-    if !matches!(code, close_code::STATUS | close_code::ABNORMAL) {
-        let frame = CloseFrame { code, reason: Utf8Bytes::from(&*reason) };
-        let _ = sink.send(Message::Close(Some(frame))).await;
-    }
-    let _ = sink.close().await;
+    let farewell = async {
+        // Codes that only describe an end cannot be sent. If the client has closed the connection, this changes nothing.
+        if !matches!(code, close_code::STATUS | close_code::ABNORMAL) {
+            let frame = CloseFrame { code, reason: Utf8Bytes::from(&*reason) };
+            let _ = sink.send(Message::Close(Some(frame))).await;
+        }
+        let _ = sink.close().await;
+    };
+    // A client that does not read must not keep the function from its event.
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    disconnected(sockets, connection, code, &reason).await;
+}
+
+/// Removes a connection, and calls the function of `websocket.disconnect`.
+pub(super) async fn disconnected(sockets: &WebSockets, connection: &Connection, code: u16, reason: &str) {
+    sockets.open().remove(&connection.id);
     if let Some((invoker, functions)) = sockets.functions()
         && let Some(function) = &functions.disconnect
     {
-        let payload = connection.disconnect(code, &reason);
+        let payload = connection.disconnect(code, reason);
         // The call is reported to the observer.
         let _ = sockets.call(&invoker, function, DISCONNECT, &payload).await;
     }
@@ -159,7 +174,12 @@ async fn read(sockets: &WebSockets, connection: &Connection, mut stream: SplitSt
         };
         let Some(open) = sockets.find(&connection.id) else { break };
         open.touch();
-        if let Some(answer) = handled(sockets, connection, &text).await
+        let call = {
+            let (sockets, connection) = (sockets.clone(), connection.clone());
+            async move { handled(&sockets, &connection, &text).await }
+        };
+        // If the connection ends meanwhile, the call goes on: it is reported, and `WebSockets::stop` waits for it.
+        if let Ok(Some(answer)) = sockets.0.tasks.spawn(call).await
             && open.frames.send(Out::Text(answer)).await.is_err()
         {
             break;
@@ -197,10 +217,6 @@ fn is_too_large(error: &axum::Error) -> bool {
     error.to_string().contains("too long")
 }
 
-fn millis(time: OffsetDateTime) -> i64 {
-    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
-}
-
 impl Answer {
     /// Reads the answer of a function.
     ///
@@ -219,7 +235,7 @@ impl Answer {
             is_base64_encoded: bool,
         }
         let invalid = |reason: String| {
-            format!("API Gateway does not understand the answer, an object with `statusCode`: {reason}")
+            format!("API Gateway requires an object with `statusCode` as the answer: {reason}")
         };
         let read: Read = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
         let status = StatusCode::from_u16(read.status_code).map_err(|error| invalid(error.to_string()))?;

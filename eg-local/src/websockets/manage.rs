@@ -84,9 +84,11 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, kind, message) = match self {
             Self::Gone => (StatusCode::GONE, "GoneException", "the connection has ended"),
-            Self::TooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeException", "a message has at most 128 KiB")
-            }
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "PayloadTooLargeException",
+                "a message can have at most 128 KiB",
+            ),
             Self::Slow => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "LimitExceededException",

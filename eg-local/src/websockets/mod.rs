@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::{WebSocketUpgrade, close_code};
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -96,7 +96,7 @@ impl WebSockets {
         manage::router(self.clone())
     }
 
-    /// Ends all connections, and returns once the functions know.
+    /// Ends all connections. Returns when their calls have ended.
     pub async fn stop(&self) {
         self.0.stop.cancel();
         self.0.tasks.close();
@@ -154,15 +154,31 @@ async fn accept(
     State(sockets): State<WebSockets>,
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    if sockets.0.stop.is_cancelled() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    // A client may leave while its function decides. What the function has accepted must end with its event all the same.
+    let tasks = sockets.0.tasks.clone();
+    let accepted = tasks.spawn(async move { decided(sockets, &query, &headers, upgrade).await });
+    accepted.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+/// Calls the function of `websocket.connect`, and begins the connection that it accepts.
+async fn decided(
+    sockets: WebSockets,
+    query: &[(String, String)],
+    headers: &HeaderMap,
     mut upgrade: WebSocketUpgrade,
 ) -> Response {
     let Some((invoker, functions)) = sockets.functions().filter(|(_, functions)| functions.is_any()) else {
         let reason = "no function subscribes to websocket.connect, websocket.message or websocket.disconnect";
         return (StatusCode::NOT_FOUND, reason).into_response();
     };
-    let connection = Connection::new(&headers);
+    let connection = Connection::new(headers);
     if let Some(function) = &functions.connect {
-        let payload = connection.connect(&headers, &query);
+        let payload = connection.connect(headers, query);
         match sockets.call(&invoker, function, CONNECT, &payload).await {
             Err(_) => return StatusCode::BAD_GATEWAY.into_response(),
             Ok(answer) if !answer.status.is_success() => return answer.into_response(),
@@ -173,10 +189,16 @@ async fn accept(
             }
         }
     }
-    let (id, frames) = (connection.id.clone(), sockets.opened(&connection));
+    let frames = sockets.opened(&connection);
     let failed = {
-        let (sockets, id) = (sockets.clone(), id.clone());
-        move |_| drop(sockets.open().remove(&id))
+        let (sockets, connection) = (sockets.clone(), connection.clone());
+        move |_| {
+            let tasks = sockets.0.tasks.clone();
+            tasks.spawn(async move {
+                let broke = "the connection broke";
+                connection::disconnected(&sockets, &connection, close_code::ABNORMAL, broke).await;
+            });
+        }
     };
     let token = sockets.0.tasks.token();
     upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_failed_upgrade(failed).on_upgrade(

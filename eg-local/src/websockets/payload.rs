@@ -84,7 +84,7 @@ fn id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-fn millis(time: OffsetDateTime) -> i64 {
+pub(super) fn millis(time: OffsetDateTime) -> i64 {
     time.unix_timestamp() * 1000 + i64::from(time.millisecond())
 }
 

@@ -37,6 +37,11 @@ impl ConnectionRecorder {
         self.all().entry(connection.to_owned()).or_default().is_gone = true;
     }
 
+    /// Lets a client connect, perhaps one that has left.
+    pub(crate) fn enter(&self, connection: &str) {
+        self.all().entry(connection.to_owned()).or_default().is_gone = false;
+    }
+
     pub(super) fn send(&self, connection: &str, text: String) -> Presence {
         if !self.is_connected(connection) {
             return Presence::Gone;
@@ -46,7 +51,7 @@ impl ConnectionRecorder {
     }
 
     pub(super) fn get(&self, connection: &str) -> Option<Connection> {
-        // The clock of a test stands still, and nobody has sent anything at another time.
+        // The recorder has no clock, so both times are fixed.
         self.is_connected(connection).then(|| Connection {
             connected_at: OffsetDateTime::UNIX_EPOCH,
             last_active_at: OffsetDateTime::UNIX_EPOCH,

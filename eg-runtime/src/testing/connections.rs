@@ -26,7 +26,14 @@ impl TestApp {
     /// # Errors
     /// The failure that would be reported to Lambda. If no function takes the event, a `Reject`.
     pub async fn connect(&self, connection: &str) -> Result<Answer, InvocationError> {
-        self.on_connection(CONNECT, "CONNECT", "$connect", connection, json!({ "headers": {} })).await
+        // The API knows a connection only once its function has accepted it.
+        self.0.connections.leave(connection);
+        let more = json!({ "headers": {} });
+        let answer = self.on_connection(CONNECT, "CONNECT", "$connect", connection, more).await?;
+        if answer.status().is_success() {
+            self.0.connections.enter(connection);
+        }
+        Ok(answer)
     }
 
     /// Lets a client send a text: calls the function with `websocket.message`. The body of its answer goes to the client if the

@@ -32,7 +32,8 @@ async fn say(State(room): State<Room>, connections: Connections, event: CloudEve
     for file in std::fs::read_dir(&room.0)? {
         let other = file?.file_name().to_string_lossy().into_owned();
         if Some(&*other) != event.subject() && connections.send(&other, &*text).await? == Presence::Gone {
-            std::fs::remove_file(room.0.join(other))?;
+            // `leave`, or another `say`, may have removed it.
+            let _ = std::fs::remove_file(room.0.join(other));
         }
     }
     Ok(())

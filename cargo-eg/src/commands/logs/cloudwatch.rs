@@ -126,8 +126,8 @@ struct Shown {
     /// The time from which the next look searches.
     since: i64,
     newest: i64,
-    /// The ids of lines that a look has found.
-    ids: BTreeSet<String>,
+    /// The ids of lines that a look has found, with their times.
+    ids: BTreeMap<String, i64>,
     /// How often each line has come live and from looks: a function may print the same line twice in a millisecond.
     lines: BTreeMap<(i64, String, String), [usize; 2]>,
 }
@@ -139,7 +139,7 @@ impl Shown {
         for Line { function, time, message, id } in lines {
             self.newest = self.newest.max(time);
             let from = usize::from(id.is_some());
-            if time < self.begin || id.is_some_and(|id| !self.ids.insert(id)) {
+            if time < self.begin || id.is_some_and(|id| self.ids.insert(id, time).is_some()) {
                 continue;
             }
             let line = message.trim_end();
@@ -161,6 +161,7 @@ impl Shown {
     fn forget(&mut self) {
         self.since = self.since.max(self.newest.saturating_sub(LATE));
         self.lines.retain(|(time, ..), _| *time >= self.since);
+        self.ids.retain(|_, time| *time >= self.since);
     }
 }
 

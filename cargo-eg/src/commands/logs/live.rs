@@ -2,7 +2,6 @@
 //! CloudWatch sends a sample if there are many, and nothing from before.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::Config;
@@ -48,7 +47,7 @@ impl Live {
                 client: client.clone(),
                 place: place.to_owned(),
                 endpoint: endpoint.map(str::to_owned),
-                names: Arc::new(names),
+                names,
             };
             let sender = sender.clone();
             sessions.spawn(async move {
@@ -72,7 +71,7 @@ struct Session {
     place: String,
     endpoint: Option<String>,
     /// The ids of the functions by the names of their log groups.
-    names: Arc<BTreeMap<String, String>>,
+    names: BTreeMap<String, String>,
 }
 
 impl Session {
@@ -98,8 +97,7 @@ impl Session {
             let Event::SessionUpdate(update) = event else { continue };
             let lines = update.session_results.unwrap_or_default().into_iter().filter_map(|line| {
                 let group = line.log_group_identifier?;
-                let name = group.rsplit_once("log-group:").map_or(group.as_str(), |(_, name)| name);
-                let function = self.names.get(name)?.clone();
+                let function = self.names.get(name(&group))?.clone();
                 Some(Line { function, time: line.timestamp?, message: line.message?, id: None })
             });
             if sender.send(Ok(lines.collect())).await.is_err() {
@@ -107,5 +105,25 @@ impl Session {
             }
         }
         Ok(())
+    }
+}
+
+/// Returns the name of a log group from its name, its ARN, or its account and name.
+fn name(group: &str) -> &str {
+    let group = group.strip_suffix(":*").unwrap_or(group);
+    group.rsplit(':').next().unwrap_or(group)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_log_group_has_its_name() {
+        let expected = "/aws/lambda/shop-dev-order-place";
+        let arn = format!("arn:aws:logs:eu-central-1:123456789012:log-group:{expected}");
+        for form in [expected.to_owned(), format!("123456789012:{expected}"), format!("{arn}:*"), arn] {
+            assert_eq!(name(&form), expected, "{form}");
+        }
     }
 }

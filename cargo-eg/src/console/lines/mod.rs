@@ -232,18 +232,7 @@ fn trigger_line(activity: &TriggerActivity) -> Option<String> {
                 printable(function),
                 count(*records, "record")
             );
-            let time = format!("{DIM}{}{DIM:#}", span(*duration));
-            match failure {
-                None => format!("{begin} {GREEN}handled{GREEN:#} {time}"),
-                Some((error, Some(again))) => format!(
-                    "{begin} {YELLOW}failed{YELLOW:#} {time}: {}; again in {}",
-                    one_line(error),
-                    span(*again)
-                ),
-                Some((error, None)) => {
-                    format!("{begin} {RED}given up{RED:#} {time}: {}", one_line(error))
-                }
-            }
+            format!("{begin} {}", ended("handled", failure.as_ref(), *duration))
         }
         TriggerActivity::StreamFailed { stream, error } => {
             format!("{BOLD}{}{BOLD:#} {RED}failed{RED:#}: {}", printable(stream), one_line(error))
@@ -259,21 +248,22 @@ fn trigger_line(activity: &TriggerActivity) -> Option<String> {
         }
         TriggerActivity::Scheduled { schedule, function, failure, duration } => {
             let begin = format!("{BOLD}{}{BOLD:#} → {}", printable(schedule), printable(function));
-            let time = format!("{DIM}{}{DIM:#}", span(*duration));
-            match failure {
-                None => format!("{begin} {GREEN}done{GREEN:#} {time}"),
-                Some((error, Some(again))) => format!(
-                    "{begin} {YELLOW}failed{YELLOW:#} {time}: {}; again in {}",
-                    one_line(error),
-                    span(*again)
-                ),
-                Some((error, None)) => {
-                    format!("{begin} {RED}given up{RED:#} {time}: {}", one_line(error))
-                }
-            }
+            format!("{begin} {}", ended("done", failure.as_ref(), *duration))
         }
     };
     Some(line)
+}
+
+/// Returns the outcome of a call, and the delay before the next attempt if it failed.
+fn ended(done: &str, failure: Option<&(String, Option<Duration>)>, duration: Duration) -> String {
+    let time = format!("{DIM}{}{DIM:#}", span(duration));
+    match failure {
+        None => format!("{GREEN}{done}{GREEN:#} {time}"),
+        Some((error, Some(again))) => {
+            format!("{YELLOW}failed{YELLOW:#} {time}: {}; again in {}", one_line(error), span(*again))
+        }
+        Some((error, None)) => format!("{RED}given up{RED:#} {time}: {}", one_line(error)),
+    }
 }
 
 fn queue_name(queue: &str) -> String {

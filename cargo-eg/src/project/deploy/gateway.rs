@@ -1,4 +1,4 @@
-//! The self-hosted gateway of a stage: where it is. What it calls and how it is told is left to `registration`.
+//! The self-hosted gateway of a stage: where it is. `registration` registers functions there.
 
 use std::fmt;
 

@@ -54,7 +54,8 @@ impl Readers {
         Self { invoker, observer, running: BTreeMap::new(), tasks: TaskTracker::new() }
     }
 
-    /// Sets what is followed. Readers that were running keep their positions. When this returns, each new one has its position,
+    /// Sets what is followed. Readers of the same streams, for the same functions with the same
+    /// settings, keep their positions. When this returns, each new one has its position,
     /// if its server answers.
     pub(super) async fn set(&mut self, wanted: Vec<Followed>) {
         self.running.retain(|followed, stop| {
@@ -121,8 +122,10 @@ fn one(service: &Service, function: &Function, trigger: &Trigger) -> Option<Foll
     };
     let table = || {
         let stage = service.deploy.as_ref().map(Deploy::local)?;
-        let table = stage.tables.get(stream).filter(|table| matches!(table.kept, Kept::Here { .. }))?;
-        Some(stage.table_name(stream, table))
+        let table = stage.tables.get(stream)?;
+        // A variable that is set names a table of the user's.
+        let name = std::env::var(&table.variable).unwrap_or_else(|_| stage.table_name(stream, table));
+        Some(name.rsplit_once(":table/").map_or(name.clone(), |(_, name)| name.to_owned()))
     };
     let (attempts, _) = tries_of_stream(retry.as_ref());
     Some(Followed {

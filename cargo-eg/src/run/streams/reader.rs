@@ -49,14 +49,15 @@ impl Reader {
         Ok(begun)
     }
 
-    /// Follows the stream until it is stopped. What comes into a stream that was not there at the start is read from its beginning.
+    /// Follows the stream until it is stopped. A stream that did not exist at the start is read from its
+    /// beginning.
     pub(super) async fn run(self, begun: Begun, tasks: TaskTracker) {
         let (mut iterators, mut failed) = match begun {
             Ok(iterators) => (iterators, None),
             Err(reason) => (BTreeMap::new(), Some(reason)),
         };
         let ended = Arc::new(Mutex::new(BTreeSet::<String>::new()));
-        let mut known = BTreeSet::new();
+        let mut known: BTreeMap<String, CancellationToken> = BTreeMap::new();
         loop {
             let found = match failed.take() {
                 Some(reason) => Err(reason),
@@ -77,9 +78,19 @@ impl Reader {
                             !over.contains(parent) && shards.iter().any(|other| other.id == *parent)
                         })
                     };
+                    // Shards of a stream that was created anew are gone.
+                    known.retain(|id, stop| {
+                        let stays = shards.iter().any(|shard| shard.id == *id);
+                        if !stays {
+                            stop.cancel();
+                        }
+                        stays
+                    });
                     for shard in shards.iter().filter(|shard| !waits(shard)) {
-                        if known.insert(shard.id.clone()) {
-                            let (reader, ended) = (self.clone(), Arc::clone(&ended));
+                        if !known.contains_key(&shard.id) {
+                            let stop = self.stop.child_token();
+                            known.insert(shard.id.clone(), stop.clone());
+                            let (reader, ended) = (Self { stop, ..self.clone() }, Arc::clone(&ended));
                             let (id, iterator) = (shard.id.clone(), iterators.remove(&shard.id));
                             tasks.spawn(async move {
                                 if reader.follow(&id, iterator).await {
@@ -99,9 +110,11 @@ impl Reader {
     /// Follows a shard. Returns whether it has ended.
     async fn follow(&self, shard: &str, mut iterator: Option<String>) -> bool {
         let mut last: Option<String> = None;
+        // A shard from before the start is never read from its beginning.
+        let first = if iterator.is_some() { Start::Latest } else { Start::Oldest };
         loop {
             let step = async {
-                let from = last.as_deref().map_or(Start::Oldest, Start::After);
+                let from = last.as_deref().map_or(first, Start::After);
                 let at = match &iterator {
                     Some(iterator) => iterator.clone(),
                     None => self.source.iterator(shard, from).await?,
@@ -144,6 +157,9 @@ impl Reader {
         while let Some(batch) = rest.next(records) {
             let payload =
                 json!({ "Records": batch.iter().map(|record| &record.payload).collect::<Vec<_>>() });
+            let events = batch.iter().filter_map(|record| record.payload["eventID"].as_str());
+            let events = events.map(str::to_owned).collect();
+            self.observer.report(TriggerActivity::Calling { events, trigger: self.source.described() });
             let started = Instant::now();
             let answer = self.invoker.invoke(&self.followed.function, payload.to_string()).await;
             let failed = match &answer {

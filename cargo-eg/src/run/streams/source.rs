@@ -82,8 +82,9 @@ impl Source {
         // The stream that was made last.
         let arn = streams["Streams"].as_array().and_then(|streams| streams.last());
         let arn = arn.and_then(|stream| stream["StreamArn"].as_str());
-        arn.map(|arn| json!({ "StreamArn": arn }))
-            .ok_or_else(|| "the table has no stream; make one with new and old images".to_owned())
+        arn.map(|arn| json!({ "StreamArn": arn })).ok_or_else(|| {
+            "the table has no stream; enable one with the view type `NEW_AND_OLD_IMAGES`".to_owned()
+        })
     }
 
     /// Returns the shards of the stream.

@@ -194,7 +194,7 @@ fn events_of_a_stage_come_from_its_archive() {
     let events = |more: &[&str]| shop.eg(&[&["events", "--stage", "dev"], more].concat());
     events(&[]).fails(
         6,
-        "error: stack `shop-dev` keeps no events\nhint: write `archive = \"30d\"` into [deploy] of eg.toml, then run \
+        "error: stack `shop-dev` has no event archive\nhint: write `archive = \"30d\"` into [deploy] of eg.toml, then run \
          `cargo eg deploy --stage dev`: events are kept from then on\n",
     );
     shop.app.write("eg.toml", "[deploy]\nstack = \"shop\"\narchive = \"30d\"\n");

@@ -99,7 +99,7 @@ pub(super) async fn of_equal_events_at_the_same_time_one_is_new<S: Site>() {
     assert_eq!(bench.event("a").await.deliveries.len(), 1);
 }
 
-pub(super) async fn what_does_not_fit_is_refused_as_a_whole<S: Site>() {
+pub(super) async fn what_does_not_fit_is_refused<S: Site>() {
     let bench = Bench::<S>::with([subscription("one")]).await;
     bench.emit(&["before"]).await;
     bench.store.set_limit(1);

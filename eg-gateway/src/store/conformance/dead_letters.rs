@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Site;
 use super::bench::{ATTEMPTS, Bench, dead, delete, disabled, lane, put, retry, space, subscription};
 use crate::decide::delivery::Next;
-use crate::store::{DeadLetterQuery, Redrive};
+use crate::store::{DeadLetterQuery, PAGE, Redrive};
 
 pub(super) async fn those_that_were_given_up_last_come_first<S: Site>() {
     let mut bench = Bench::<S>::with([subscription("one"), subscription("two")]).await;
@@ -123,4 +123,16 @@ pub(super) async fn a_discarded_dead_letter_is_not_listed<S: Site>() {
     assert_eq!(found.attempts.len(), 1);
     let tally = bench.tally().await;
     assert_eq!((tally.dead, tally.discarded), (1, 1));
+}
+
+pub(super) async fn a_page_of_large_dead_letters_ends_early<S: Site>() {
+    let bench = Bench::<S>::with([subscription("one")]).await;
+    for id in ["a", "b", "c"] {
+        let _ = bench.emit_with(id, json!({ "data": "x".repeat(PAGE / 2) })).await;
+    }
+    bench.end_all("one", &dead()).await;
+    let page = |before| DeadLetterQuery { space: space(), loss: Loss::Dead, before, limit: 10 };
+    let first = bench.store.dead_letters(page(None)).await.unwrap();
+    let second = bench.store.dead_letters(page(first.next)).await.unwrap();
+    assert_eq!((first.dead_letters.len(), second.dead_letters.len()), (2, 1));
 }

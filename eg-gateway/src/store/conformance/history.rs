@@ -6,7 +6,7 @@ use eg_sdk::history::{DeliveryState, EventFilter};
 use serde_json::json;
 
 use super::Site;
-use super::bench::{Bench, dead, space, subscription};
+use super::bench::{Bench, REPORT, dead, space, subscription};
 use crate::decide::delivery::Next;
 use crate::store::{Accepted, Backlog, EventQuery, PAGE};
 
@@ -33,6 +33,7 @@ pub(super) async fn events_are_found_by_what_they_are<S: Site>() {
         ("b", json!({ "source": "/other" })),
         ("c", json!({ "type": "other" })),
         ("d", json!({ "data": "needle" })),
+        ("f", json!({ "type": REPORT })),
     ] {
         assert_eq!(bench.emit_with(id, members).await, Accepted::New);
         bench.later(10);
@@ -44,14 +45,16 @@ pub(super) async fn events_are_found_by_what_they_are<S: Site>() {
     let text = |text: &str| Some(text.to_owned());
     let all = EventFilter::default;
     for (filter, expected) in [
-        (all(), vec!["d", "c", "b", "a"]),
+        (all(), vec!["f", "d", "c", "b", "a"]),
+        (EventFilter { without_system: true, ..all() }, vec!["d", "c", "b", "a"]),
+        (EventFilter { without_system: true, ty: text(REPORT), ..all() }, vec![]),
         (EventFilter { id: text("b"), ..all() }, vec!["b"]),
         (EventFilter { id: text("e"), ..all() }, vec![]),
         (EventFilter { subject: text("it"), ..all() }, vec!["a"]),
         (EventFilter { source: text("/other"), ..all() }, vec!["b"]),
         (EventFilter { ty: text("other"), ..all() }, vec!["c"]),
         (EventFilter { text: text("needle"), ..all() }, vec!["d"]),
-        (EventFilter { from: at(10), ..all() }, vec!["d", "c", "b"]),
+        (EventFilter { from: at(10), ..all() }, vec!["f", "d", "c", "b"]),
         (EventFilter { to: at(10), ..all() }, vec!["a"]),
         (EventFilter { from: at(5), to: at(25), ..all() }, vec!["c", "b"]),
         (EventFilter { from: at(100), ..all() }, vec![]),

@@ -49,7 +49,7 @@ macro_rules! conforms {
                     a_duplicate_is_counted_and_not_stored,
                     what_distinguishes_events_from_duplicates,
                     of_equal_events_at_the_same_time_one_is_new,
-                    what_does_not_fit_is_refused_as_a_whole,
+                    what_does_not_fit_is_refused,
                     reports_of_an_event_come_before_it,
                     deliveries_that_end_at_once,
                     counters_of_unknown_spaces_are_shared,
@@ -80,6 +80,7 @@ macro_rules! conforms {
                     an_edited_event_is_delivered_instead,
                     what_cannot_be_redriven,
                     a_discarded_dead_letter_is_not_listed,
+                    a_page_of_large_dead_letters_ends_early,
                 }
                 history {
                     events_are_found_by_what_they_are,

@@ -231,29 +231,6 @@ async fn a_delivery_is_either_discarded_or_redriven() {
 }
 
 #[tokio::test]
-async fn a_job_is_cancelled_and_resumed() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(&dir);
-    add(&store, MANY, DeliveryState::Dead).await;
-    let id = begin(&store, Work::Discard { loss: Loss::Dead }).await;
-    let set_running = |running| store.set_job_running("default".to_owned(), id, running, NOW);
-    let job = running(&store).await.unwrap();
-    let first = slice(&store, &job).await.unwrap();
-    set_running(false).await.unwrap();
-    let job = RunningJob { cursor: job.cursor + i64::try_from(first).unwrap(), ..job };
-    assert_eq!(slice(&store, &job).await, None, "a cancelled job goes on");
-    assert!(running(&store).await.is_none());
-    let (state, deliveries, _) = state_of(&store, id).await;
-    assert_eq!((state, deliveries), (JobState::Cancelled, first));
-    set_running(true).await.unwrap();
-    assert_eq!(first + finish(&store).await.1, 1_200);
-    // A job that is done stays done.
-    set_running(false).await.unwrap();
-    assert_eq!(state_of(&store, id).await, (JobState::Done, 1_200, 100));
-    assert_eq!(store.job("other".to_owned(), id).await.unwrap(), None);
-}
-
-#[tokio::test]
 async fn redriven_deliveries_of_deleted_subscriptions_stay_dead() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
