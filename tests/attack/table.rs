@@ -39,11 +39,15 @@ impl Table {
         self.add(attack, Row::new("the gateway answers", error.to_string(), false));
     }
 
+    /// Prints the table to standard output, and the rows that do not hold to standard error: the last lines say what failed.
     pub(crate) fn print(&self) {
         println!("| attack | goal | figure | |\n|---|---|--:|---|");
         for (attack, Row { goal, figure, held }) in &self.0 {
             let held = if *held { "held" } else { "**not held**" };
             println!("| {attack} | {goal} | {figure} | {held} |");
+        }
+        for (attack, Row { goal, figure, .. }) in self.0.iter().filter(|(_, row)| !row.held) {
+            eprintln!("not held: {attack}: {goal}: {figure}");
         }
     }
 
