@@ -167,7 +167,7 @@ async fn live(
         };
         registrar.register(wanted.as_ref(), None).await?;
         if let Err(failure) = registrar.leave(wanted.as_ref(), before.as_ref()).await {
-            warn(failure.message());
+            warn(&failure.message());
         }
     }
     report(target, &deployed.existing)

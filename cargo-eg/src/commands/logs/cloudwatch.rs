@@ -1,7 +1,7 @@
 //! Prints the logs of deployed functions from CloudWatch: those of one function, or of all functions of a stack, merged by time
 //! and with the function in front of each line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_config::SdkConfig;

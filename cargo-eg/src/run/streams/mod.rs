@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::needs::tries_of_stream;
-use crate::project::deploy::{Deploy, Kept};
+use crate::project::deploy::Deploy;
 use crate::project::services::Service;
 
 use self::reader::Reader;
