@@ -146,9 +146,10 @@ impl LocalApp {
         }
     }
 
-    /// Lets the gateway, the queues and the schedules call the functions of `services`.
+    /// Lets the gateway, queues, streams and schedules call the functions of `services`.
     pub(crate) fn open(&mut self, services: &[Service]) {
         self.emulator.open();
+        self.readers.open();
         self.call(services);
     }
 
@@ -231,7 +232,7 @@ impl LocalApp {
             .hint(format!("the full logs are in {}", self.state.logs().display())))
     }
 
-    /// Makes queues and schedules call the functions of `services` from now on.
+    /// Makes queues, sockets and schedules call the functions of `services` from now on.
     fn call(&mut self, services: &[Service]) {
         self.mappings.set(functions(services).flat_map(mappings).collect());
         // What two functions share was refused before.
@@ -266,7 +267,7 @@ impl LocalApp {
         self.gateway.activity()
     }
 
-    /// Lets the gateway, the queues and the schedules finish their running calls, then stops the functions. Stops
+    /// Lets the gateway, queues, streams and schedules finish their running calls, then stops the functions. Stops
     /// waiting when `at_once` is cancelled.
     pub(crate) async fn stop(mut self, at_once: &CancellationToken) {
         let others = async {

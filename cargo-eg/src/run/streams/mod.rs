@@ -45,13 +45,21 @@ pub(super) struct Followed {
 pub(super) struct Readers {
     invoker: Invoker,
     observer: Observer,
+    /// Cancelled once calls may begin.
+    opened: CancellationToken,
     running: BTreeMap<Followed, CancellationToken>,
     tasks: TaskTracker,
 }
 
 impl Readers {
     pub(super) fn new(invoker: Invoker, observer: Observer) -> Self {
-        Self { invoker, observer, running: BTreeMap::new(), tasks: TaskTracker::new() }
+        let opened = CancellationToken::new();
+        Self { invoker, observer, opened, running: BTreeMap::new(), tasks: TaskTracker::new() }
+    }
+
+    /// Lets the readers call functions. Until then, they only have their positions.
+    pub(super) fn open(&self) {
+        self.opened.cancel();
     }
 
     /// Sets what is followed. Readers of the same streams, for the same functions with the same
@@ -79,7 +87,13 @@ impl Readers {
                 stop: stop.clone(),
             };
             let begun = reader.begin().await;
-            self.tasks.spawn(reader.run(begun, self.tasks.clone()));
+            let reading = reader.run(begun, self.tasks.clone());
+            let (opened, stopped) = (self.opened.clone(), stop.clone());
+            self.tasks.spawn(async move {
+                if opened.run_until_cancelled_owned(stopped.cancelled_owned()).await.is_none() {
+                    reading.await;
+                }
+            });
             self.running.insert(followed, stop);
         }
     }
