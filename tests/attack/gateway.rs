@@ -3,9 +3,11 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::functions::Functions;
 use crate::{Ground, Result};
@@ -116,6 +118,19 @@ impl Gateway {
     pub(crate) async fn books(&self, name: &str) -> Result<u64> {
         let books: Value = serde_json::from_str(&self.get("accounting").await?)?;
         books[name].as_u64().ok_or_else(|| format!("no {name} in {books}").into())
+    }
+
+    /// Waits until there is a moment at which no delivery is pending, and returns 0; or, when this time is over, how many are. A
+    /// second look would find those of a healthy emitter, which never stops.
+    pub(crate) async fn settled(&self, within: Duration) -> Result<u64> {
+        let deadline = Instant::now() + within;
+        loop {
+            let pending = self.books("pending").await?;
+            if pending == 0 || Instant::now() >= deadline {
+                return Ok(pending);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Returns the processor time that it has used so far, in seconds (proc_pid_stat(5)).

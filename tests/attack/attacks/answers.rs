@@ -35,11 +35,7 @@ pub(super) async fn run(ground: &Ground) -> Result<Vec<Row>> {
         answered > 0 && others == 0,
     ));
 
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while scene.gateway.books("pending").await? > 0 && tokio::time::Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let pending = scene.gateway.books("pending").await?;
+    let pending = scene.gateway.settled(PATIENCE).await?;
     let lost = scene.gateway.books("dead").await? + scene.gateway.books("expired").await?;
     rows.push(Row::new(
         format!("{count} events are delivered"),

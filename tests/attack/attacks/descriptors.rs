@@ -22,10 +22,7 @@ pub(super) async fn run(ground: &Ground) -> Result<Vec<Row>> {
     gateway.subscribe(&functions, "/slow", "e").await?;
     emit(&gateway).await?;
     let crowd = client::crowd(gateway.events, 100, b"").await;
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while gateway.books("pending").await? > 0 && tokio::time::Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    gateway.settled(PATIENCE).await?;
     drop(crowd);
     let delivered = gateway.books("delivered").await?;
     let failed = failed_attempts(&gateway).await?;

@@ -28,10 +28,8 @@ pub(super) async fn run(ground: &Ground) -> Result<Vec<Row>> {
     while scene.gateway.books("dead").await? == 0 && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    while scene.gateway.books("pending").await? > 0 && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let (dead, pending) = (scene.gateway.books("dead").await?, scene.gateway.books("pending").await?);
+    let pending = scene.gateway.settled(PATIENCE).await?;
+    let dead = scene.gateway.books("dead").await?;
     let events = scene.functions.twins();
     let mut rows = vec![
         // The first event is none that another one has led to.
