@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::console::text::count;
 use crate::deploy::{Registered, Target};
 use crate::exit::Failure;
-use crate::registration::{self, Owner};
+use crate::project::deploy::Gateway;
+use crate::registration::{self, Changed, Owner};
 
 /// What registers the functions of one stack.
 #[derive(Debug)]
@@ -19,14 +20,16 @@ pub(super) struct Registrar<'a> {
 }
 
 impl Registrar<'_> {
-    fn owner(&self) -> Owner<'_> {
-        Owner::Stack { name: &self.target.stack, region: &self.region, account: self.account }
+    /// Returns whose the registrations at a gateway are.
+    fn owner<'a>(&'a self, gateway: &'a Gateway) -> Owner<'a> {
+        let gateway = gateway.config_url.as_deref().unwrap_or(&gateway.url);
+        Owner::Stack { name: &self.target.stack, region: &self.region, account: self.account, gateway }
     }
 
     /// Checks that the gateway takes the registrations, before anything is changed.
     pub(super) async fn check(&self, wanted: Option<&Registered>) -> Result<(), Failure> {
         let Some(Registered { gateway, manifests }) = wanted else { return Ok(()) };
-        registration::check(&gateway.client(self.access_key)?, self.owner(), manifests.iter()).await
+        registration::check(&gateway.client(self.access_key)?, self.owner(gateway), manifests.iter()).await
     }
 
     /// Registers the functions of the stack, which is up, at its gateway. Then removes them from the gateway that the stack
@@ -39,7 +42,7 @@ impl Registrar<'_> {
         let (stack, deploy) = (&self.target.stack, self.target.command("deploy"));
         if let Some(Registered { gateway, manifests }) = wanted {
             let client = gateway.client(self.access_key)?;
-            let changed = registration::register(&client, self.owner(), manifests.iter()).await;
+            let changed = registration::register(&client, self.owner(gateway), manifests.iter()).await;
             let changed = changed.map_err(|failure| {
                 let up = format!("stack `{stack}` is deployed, but its functions are not registered");
                 failure.after(&up).hint(format!("correct the cause, then run `{deploy}` again"))
@@ -66,28 +69,44 @@ impl Registrar<'_> {
         if wanted.is_some_and(|wanted| wanted.gateway == old.gateway) {
             return Ok(());
         }
+        // Both addresses may be those of one gateway and space: it then keeps what was just registered, without a gap.
+        let is_same_space = |wanted: &&Registered| wanted.gateway.space == old.gateway.space;
+        let left = match wanted.filter(is_same_space) {
+            Some(Registered { gateway, .. }) => {
+                let client = old.gateway.client(self.access_key)?;
+                registration::leave(&client, self.owner(gateway)).await
+            }
+            None => self.emptied(&old).await,
+        };
         let stack = &self.target.stack;
-        self.deregister(&old).await.map_err(|failure| {
+        let changed = left.map_err(|failure| {
             let up = format!("stack `{stack}` is deployed, but its old gateway still calls its functions");
             failure.after(&up).hint(format!("delete there what has the label `stack: {stack}`"))
         })?;
-        // Two addresses may be those of one gateway: then it gets again what was just removed.
-        if let Some(Registered { gateway, manifests }) = wanted {
-            registration::register(&gateway.client(self.access_key)?, self.owner(), manifests.iter()).await?;
+        if changed.count > 0 {
+            self.report_removal(&old, &changed);
         }
         Ok(())
     }
 
     /// Removes everything that belongs to the stack from a gateway.
     pub(super) async fn deregister(&self, at: &Registered) -> Result<(), Failure> {
+        let changed = self.emptied(at).await?;
+        self.report_removal(at, &changed);
+        Ok(())
+    }
+
+    async fn emptied(&self, at: &Registered) -> Result<Changed, Failure> {
         let client = at.gateway.client(self.access_key)?;
-        let changed = registration::register(&client, self.owner(), std::iter::empty()).await?;
+        registration::register(&client, self.owner(&at.gateway), std::iter::empty()).await
+    }
+
+    fn report_removal(&self, at: &Registered, changed: &Changed) {
         eprintln!(
             "removed the functions of stack {} from the gateway {}: {}",
             self.target.stack,
             at.gateway.url,
             count(changed.count, "change")
         );
-        Ok(())
     }
 }

@@ -14,6 +14,8 @@ use eg_sdk::{Collection, EventGateway, Resource};
 use crate::exit::{Exit, Failure, warn};
 
 pub(crate) use self::owner::Owner;
+#[cfg(feature = "aws")]
+use self::plan::registered_here;
 use self::plan::{Change, Plan, Resources, desired, plan};
 
 /// What a registration has changed.
@@ -46,8 +48,21 @@ pub(crate) async fn register<'a>(
     manifests: impl Iterator<Item = &'a Manifest> + Clone,
 ) -> Result<Changed, Failure> {
     let plan = planned(gateway, owner, manifests, &warn).await?;
-    let count = plan.changes();
+    carry_out(gateway, plan).await
+}
 
+/// Removes what the owner has at a gateway, except what its last registration covers. The address of the gateway may be another
+/// spelling of the address of that registration.
+#[cfg(feature = "aws")]
+pub(crate) async fn leave(gateway: &EventGateway, owner: Owner<'_>) -> Result<Changed, Failure> {
+    let current =
+        Resources { cors: listed_cors(gateway).await?.unwrap_or_default(), ..listed(gateway).await? };
+    let plan = changes(owner, &registered_here(owner, &current), &current)?;
+    carry_out(gateway, plan).await
+}
+
+async fn carry_out(gateway: &EventGateway, plan: Plan) -> Result<Changed, Failure> {
+    let count = plan.changes();
     // A resource that refers to another is deleted before it and created after it. New subscriptions to events are
     // created before old ones are deleted, so that an event in between reaches two functions rather than none. A
     // route has one function at a time, so all routes change in one step.
@@ -80,29 +95,43 @@ async fn planned<'a>(
     warn: &dyn Fn(&str),
 ) -> Result<Plan, Failure> {
     let mut desired = desired(owner, manifests);
-    let cors = match gateway.cors().list().await {
-        // The gateway does not support CORS. The app works without it, except from browsers.
-        Err(error) if error.status() == Some(404) => {
-            if let Some(route) = desired.cors.first() {
-                let Cors { method, path, .. } = route;
-                warn(&format!(
-                    "the gateway has no CORS: browsers cannot call {method} {} from other origins",
-                    as_in_code(path)
-                ));
-            }
-            desired.cors.clear();
-            Vec::new()
+    let cors = listed_cors(gateway).await?;
+    if cors.is_none() {
+        // The app works without CORS, except from browsers.
+        if let Some(Cors { method, path, .. }) = desired.cors.first() {
+            warn(&format!(
+                "the gateway has no CORS: browsers cannot call {method} {} from other origins",
+                as_in_code(path)
+            ));
         }
-        list => list.map_err(refused)?,
-    };
-    let current = Resources {
+        desired.cors.clear();
+    }
+    let current = Resources { cors: cors.unwrap_or_default(), ..listed(gateway).await? };
+    changes(owner, &desired, &current)
+}
+
+/// Lists what the gateway has, except CORS.
+async fn listed(gateway: &EventGateway) -> Result<Resources, Failure> {
+    Ok(Resources {
         event_types: gateway.event_types().list().await.map_err(refused)?,
         functions: gateway.functions().list().await.map_err(refused)?,
         subscriptions: gateway.subscriptions().list().await.map_err(refused)?,
-        cors,
-    };
-    plan(owner, &desired, &current).map_err(|taken| {
-        Failure::new(Exit::Refused, taken).hint("delete that subscription, or give the function another path")
+        cors: Vec::new(),
+    })
+}
+
+/// Lists the CORS of the gateway's routes. Returns `None` if the gateway does not support CORS.
+async fn listed_cors(gateway: &EventGateway) -> Result<Option<Vec<Cors>>, Failure> {
+    match gateway.cors().list().await {
+        Err(error) if error.status() == Some(404) => Ok(None),
+        list => list.map(Some).map_err(refused),
+    }
+}
+
+fn changes(owner: Owner<'_>, desired: &Resources, current: &Resources) -> Result<Plan, Failure> {
+    plan(owner, desired, current).map_err(|taken| {
+        let hint = taken.hint(owner);
+        Failure::new(Exit::Refused, taken).hint(hint)
     })
 }
 

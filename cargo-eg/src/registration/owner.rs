@@ -9,9 +9,15 @@ use eg_sdk::manifest;
 /// The label of resources that we may change and delete.
 const MANAGED_BY: (&str, &str) = ("managedBy", "cargo-eg");
 
-/// The labels that name the service and the stack of a resource.
+/// The label that names the service of a resource.
 const SERVICE: &str = "service";
+/// The labels that name the stack of a resource: two stacks of one name are in different regions or accounts.
 const STACK: &str = "stack";
+const REGION_OF_STACK: &str = "region";
+const ACCOUNT: &str = "account";
+/// The label with the gateway's address, as the deployment spelled it. An address that was spelled differently before may be
+/// that of another gateway or of the same one: this label tells what the last registration covers.
+const GATEWAY: &str = "gateway";
 
 /// Whose functions are registered, and where these run.
 #[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "without AWS's clients, there are no stacks"))]
@@ -25,6 +31,8 @@ pub(crate) enum Owner<'a> {
         region: &'a str,
         /// The number of the account.
         account: &'a str,
+        /// The address of the gateway's Config API, as the template spells it.
+        gateway: &'a str,
     },
 }
 
@@ -65,30 +73,55 @@ impl Owner<'_> {
 
     /// Returns the labels of what belongs to a service.
     pub(super) fn labels(self, service: &str) -> Metadata {
-        let stack = match self {
+        let gateway = match self {
             Self::Run => None,
-            Self::Stack { name, .. } => Some((STACK, name)),
+            Self::Stack { gateway, .. } => Some((GATEWAY, gateway)),
         };
-        let labels = [(SERVICE, service), MANAGED_BY].into_iter().chain(stack);
+        let labels = [(SERVICE, service), MANAGED_BY].into_iter().chain(gateway);
+        let labels = labels.chain(self.place().into_iter().flatten());
         labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
     /// Whether a resource with these labels is the owner's.
     pub(super) fn has(self, labels: &Metadata) -> bool {
-        let stack = match self {
-            Self::Run => None,
-            Self::Stack { name, .. } => Some(name),
+        let label = |key: &str| labels.get(key).map(String::as_str);
+        is_managed(labels)
+            && match self.place() {
+                Some(place) => place.iter().all(|(key, value)| label(key) == Some(value)),
+                None => label(STACK).is_none(),
+            }
+    }
+
+    /// Whether the owner's last registration at its gateway covers a resource with these labels.
+    pub(super) fn has_here(self, labels: &Metadata) -> bool {
+        let is_of_gateway = match self {
+            Self::Run => true,
+            Self::Stack { gateway, .. } => labels.get(GATEWAY).is_some_and(|label| label == gateway),
         };
-        is_managed(labels) && labels.get(STACK).map(String::as_str) == stack
+        self.has(labels) && is_of_gateway
+    }
+
+    /// Returns the labels that tell a stack apart from every other one.
+    fn place(&self) -> Option<[(&'static str, &str); 3]> {
+        match self {
+            Self::Run => None,
+            Self::Stack { name, region, account, .. } => {
+                Some([(STACK, name), (REGION_OF_STACK, region), (ACCOUNT, account)])
+            }
+        }
     }
 }
 
 /// Returns whose a resource of somebody else is, in words that follow its name.
 pub(super) fn whose(labels: &Metadata) -> String {
-    match labels.get(STACK) {
+    let label = |key: &str| labels.get(key).map(String::as_str);
+    match (label(STACK), label(REGION_OF_STACK), label(ACCOUNT)) {
         _ if !is_managed(labels) => ", which cargo-eg has not made,".to_owned(),
-        Some(stack) => format!(" of stack `{stack}`"),
-        None => " of `cargo eg run`".to_owned(),
+        (Some(stack), Some(region), Some(account)) => {
+            format!(" of stack `{stack}` in {region}, account {account},")
+        }
+        (Some(stack), ..) => format!(" of stack `{stack}`"),
+        (None, ..) => " of `cargo eg run`".to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Computes what must change at a gateway so that it matches the manifests, by comparing two lists for each kind of
 //! resource. Calling the gateway is left to `register`.
 //!
-//! Invariant: only resources with the owner's labels are deleted.
+//! Invariant: only resources with the owner's labels are changed or deleted.
 
 mod bus;
 
@@ -51,16 +51,38 @@ impl Plan {
     }
 }
 
-/// A route that is registered by someone else.
+/// What somebody else has registered.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{function} cannot have {method} {path}: subscription {subscription} gives it to {owner}")]
-pub(crate) struct Taken {
-    function: String,
-    method: String,
-    path: String,
-    owner: String,
-    /// Its id, and who has made it.
-    subscription: String,
+pub(crate) enum Taken {
+    #[error("{function} cannot have {method} {path}: subscription {subscription} gives it to {owner}")]
+    Route {
+        function: String,
+        method: String,
+        path: String,
+        owner: String,
+        /// Its id, and who has made it.
+        subscription: String,
+    },
+    #[error("function `{id}`{whose} is already registered at the gateway")]
+    Function {
+        id: String,
+        /// Who has registered it.
+        whose: String,
+    },
+}
+
+impl Taken {
+    /// Returns what the user can do.
+    pub(super) fn hint(&self, owner: Owner<'_>) -> &'static str {
+        match (self, owner) {
+            (Self::Route { .. }, _) => "delete that subscription, or give the function another path",
+            (Self::Function { .. }, Owner::Run) => "delete that function, or give yours another name",
+            (Self::Function { .. }, Owner::Stack { .. }) => {
+                "use another space of the gateway (`gateway = { url = \"…\", space = \"…\" }` in eg.toml) or another `stack`, \
+                 or delete that function"
+            }
+        }
+    }
 }
 
 /// Returns the resources that the gateway should have for these services.
@@ -105,8 +127,27 @@ pub(crate) fn desired<'a>(
     wanted
 }
 
+/// Returns what the owner's last registration at its gateway covers.
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only stacks change their gateway"))]
+pub(super) fn registered_here(owner: Owner<'_>, current: &Resources) -> Resources {
+    let mut here = current.clone();
+    here.event_types.retain(|one| owner.has_here(&one.metadata));
+    here.functions.retain(|one| owner.has_here(&one.metadata));
+    here.subscriptions.retain(|one| owner.has_here(&one.metadata));
+    here.cors.retain(|one| owner.has_here(&one.metadata));
+    here
+}
+
 /// Returns the changes that lead from `current` to `desired`.
+///
+/// # Errors
+/// If somebody else has one of the functions or routes.
 pub(crate) fn plan(owner: Owner<'_>, desired: &Resources, current: &Resources) -> Result<Plan, Taken> {
+    let is_ours = |id: &String| desired.functions.iter().any(|function| function.function_id == *id);
+    let of_others = |is: &&Function| is_ours(&is.function_id) && !owner.has(&is.metadata);
+    if let Some(is) = current.functions.iter().find(of_others) {
+        return Err(Taken::Function { id: is.function_id.clone(), whose: whose(&is.metadata) });
+    }
     let subscriptions = subscription_changes(owner, &desired.subscriptions, &current.subscriptions)?;
     let leaves = |subscription: &Subscription| {
         subscriptions
@@ -131,7 +172,6 @@ pub(crate) fn plan(owner: Owner<'_>, desired: &Resources, current: &Resources) -
     );
     event_types.retain(|change| !matches!(change, Change::Delete(one) if !owner.has(&one.metadata) || used_types.contains(one.name.as_str())));
 
-    // A function with our id now runs here, whoever registered it.
     let mut functions = diff(
         &desired.functions,
         &current.functions,
@@ -192,7 +232,7 @@ fn subscription_changes(
         let existing = route(want).and_then(|route| owners.get(&route));
         if let Some(is) = existing.filter(|is| is.function_id != want.function_id && !owner.has(&is.metadata))
         {
-            return Err(Taken {
+            return Err(Taken::Route {
                 function: want.function_id.clone(),
                 method: want.method.clone(),
                 path: Spelling::Gateway.respell(&want.path, Spelling::Code),

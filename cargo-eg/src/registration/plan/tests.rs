@@ -224,7 +224,11 @@ fn a_function_at_a_url_is_called_there() {
     check(&app, &registered(app.clone()), &[]);
 }
 
-const STACK: Owner<'_> = Owner::Stack { name: "shop-dev", region: "eu-central-1", account: "123456789012" };
+const STACK: Owner<'_> = stack("shop-dev", "eu-central-1", "123456789012");
+
+const fn stack<'a>(name: &'a str, region: &'a str, account: &'a str) -> Owner<'a> {
+    Owner::Stack { name, region, account, gateway: "http://localhost:4001" }
+}
 
 /// Returns what a stack has at its gateway.
 fn of_stack(functions: &[(&str, &str, &str)]) -> Resources {
@@ -261,7 +265,7 @@ fn functions_of_a_stack_have_its_name_and_their_place_in_aws() {
 #[test]
 fn stacks_and_the_local_app_leave_each_other_alone() {
     let functions = [("shop-mail", "a.rs:1", ON_CREATED)];
-    let other = Owner::Stack { name: "shop-prod", region: "eu-central-1", account: "123456789012" };
+    let other = stack("shop-prod", "eu-central-1", "123456789012");
     for theirs in [wanted(&functions), desired(other, [manifest("shop", &functions)].iter())] {
         let current = registered(theirs);
         assert_eq!(words(plan(STACK, &Resources::default(), &current).unwrap()), [""; 0]);
@@ -277,8 +281,59 @@ fn a_route_of_another_stage_is_named() {
     let theirs = registered(of_stack(&[("shop-list", "a.rs:1", GET_USERS)]));
     assert_eq!(
         plan(Owner::Run, &ours, &theirs).unwrap_err().to_string(),
-        "shop-list cannot have GET /users: subscription subscription-0 of stack `shop-dev` gives it to shop-dev-shop-list"
+        "shop-list cannot have GET /users: subscription subscription-0 of stack `shop-dev` in eu-central-1, account 123456789012, gives it to shop-dev-shop-list"
     );
     let here = plan(STACK, &of_stack(&[("shop-list", "a.rs:1", GET_USERS)]), &registered(ours)).unwrap_err();
     assert!(here.to_string().contains("subscription-0 of `cargo eg run` gives it to shop-list"), "{here}");
+}
+
+#[test]
+fn stacks_of_one_name_are_told_apart_by_region_and_account() {
+    let functions = [("shop-mail", "a.rs:1", ON_CREATED)];
+    for (other, place) in [
+        (stack("shop-dev", "us-east-1", "123456789012"), "us-east-1, account 123456789012"),
+        (stack("shop-dev", "eu-central-1", "210987654321"), "eu-central-1, account 210987654321"),
+    ] {
+        let current = registered(desired(other, [manifest("shop", &functions)].iter()));
+        assert_eq!(words(plan(STACK, &Resources::default(), &current).unwrap()), [""; 0]);
+        let taken = plan(STACK, &of_stack(&functions), &current).unwrap_err();
+        assert_eq!(
+            taken.to_string(),
+            format!(
+                "function `shop-dev-shop-mail` of stack `shop-dev` in {place}, is already registered at the gateway"
+            )
+        );
+        assert!(taken.hint(STACK).starts_with("use another space of the gateway"));
+    }
+}
+
+#[test]
+fn a_function_of_somebody_else_is_not_taken_over() {
+    let theirs = foreign(registered(wanted(&[("shop-list", "a.rs:1", "[]")])));
+    let taken = plan(Owner::Run, &wanted(&[("shop-list", "a.rs:1", GET_USERS)]), &theirs).unwrap_err();
+    assert_eq!(
+        taken.to_string(),
+        "function `shop-list`, which cargo-eg has not made, is already registered at the gateway"
+    );
+}
+
+#[test]
+fn what_the_last_registration_covers_stays_at_a_gateway_that_is_left() {
+    let Owner::Stack { name, region, account, .. } = STACK else { panic!() };
+    let before = Owner::Stack { name, region, account, gateway: "http://127.0.0.1:4001" };
+    let old = [("shop-list", "a.rs:1", GET_USERS), ("shop-mail", "a.rs:9", ON_CREATED)];
+    let mut current = registered(desired(before, [manifest("shop", &old)].iter()));
+    let leaving =
+        |current: &Resources| words(plan(STACK, &registered_here(STACK, current), current).unwrap());
+    assert_eq!(leaving(&current).len(), 7, "another gateway is left as a whole");
+    let new = of_stack(&[("shop-list", "a.rs:1", GET_USERS)]);
+    let here = registered(new);
+    current.functions[0] = here.functions[0].clone();
+    current.subscriptions[0] = here.subscriptions[0].clone();
+    current.event_types.retain(|ty| ty.name == "user.created");
+    current.event_types.extend(here.event_types);
+    assert_eq!(
+        leaving(&current),
+        ["delete user.created", "delete shop-dev-shop-mail", "delete POST / shop-dev-shop-mail"]
+    );
 }

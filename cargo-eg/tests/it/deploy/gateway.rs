@@ -211,3 +211,59 @@ fn a_gateway_that_does_not_answer_changes_nothing() {
     let removed = shop.eg(&["remove", "--yes", "--without-gateway"]);
     assert_eq!(removed.code, Some(0), "{removed:?}");
 }
+
+#[test]
+fn stacks_of_one_name_in_two_accounts_leave_each_other_alone() {
+    let Some(behind) = Behind::open() else { return };
+    let Some(theirs) = Shop::open() else { return };
+    behind.deployed();
+    let before = (behind.functions(), behind.subscriptions());
+    let config = behind.gateway.gateway.config_url();
+    let gateway = ["--gateway", behind.url(), "--config-url", config];
+    let refused = theirs.deploy(&[&gateway[..], &["--yes"]].concat());
+    let of = format!("of stack `shop-dev` in eu-central-1, account {}", behind.shop.aws.account);
+    refused.fails(
+        8,
+        &format!(
+            "error: function `shop-dev-order-place` {of}, is already registered at the gateway\nhint: use another space of the gateway \
+             (`gateway = {{ url = \"…\", space = \"…\" }}` in eg.toml) or another `stack`, or delete that function\n"
+        ),
+    );
+    assert!(!theirs.aws.calls().contains(&"CreateChangeSet".to_owned()));
+    assert_eq!((behind.functions(), behind.subscriptions()), before);
+
+    // A space of its own is the way out.
+    let file = format!(
+        "[deploy]\nstack = \"shop\"\ngateway = {{ url = \"{}\", config_url = \"{config}\", space = \"second\" }}\n",
+        behind.url()
+    );
+    theirs.app.write("eg.toml", &file);
+    theirs.deployed();
+    let removed = theirs.eg(&["remove", "--yes"]);
+    assert_eq!(removed.code, Some(0), "{removed:?}");
+    assert_eq!((behind.functions(), behind.subscriptions()), before);
+}
+
+#[test]
+fn another_spelling_of_a_gateways_address_removes_nothing() {
+    let Some(behind) = Behind::open() else { return };
+    behind.deployed();
+    let before = (behind.functions(), behind.subscriptions());
+    let respelled = |url: &str| format!("{}/", url.replace("localhost", "127.0.0.1"));
+    let url = respelled(behind.url());
+    let config = respelled(behind.gateway.gateway.config_url());
+    let gateway = ["--gateway", &url, "--config-url", &config];
+    let again = behind.shop.deploy(&[&gateway[..], &["--yes"]].concat());
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(again.stderr.contains("registered the functions of stack shop-dev"), "{again:?}");
+    assert!(!again.stderr.contains("removed the functions"), "{again:?}");
+    assert_eq!((behind.functions(), behind.subscriptions()), before);
+
+    // What left the code has left the gateway, too.
+    order(&behind.shop.app, &[on("bill", "order.placed")], "second");
+    behind.deployed();
+    assert_eq!(behind.functions().len(), 1);
+    let removed = behind.shop.eg(&["remove", "--yes"]);
+    assert_eq!(removed.code, Some(0), "{removed:?}");
+    assert_eq!((behind.functions(), behind.subscriptions()), (BTreeMap::new(), Vec::new()));
+}
