@@ -62,6 +62,8 @@ pub(crate) enum Exit {
     UnmatchedAuthorizer = 29,
     /// `check` found a synchronous subscription that nobody can ask on AWS, with `--deny`.
     NoRoute = 30,
+    /// `check` found a subscription that only an event gateway serves, with `--deny`.
+    GatewayOnly = 31,
     /// Ctrl-C ended the program before the app was ready, or for the second time, or while it waited for a job.
     Interrupted = 130,
 }
@@ -95,6 +97,7 @@ Exit codes:
    28  check: a route streams, and an HTTP API does not, with --deny buffered-stream
    29  check: no route names an authorizer, with --deny unmatched-authorizer
    30  check: a synchronous subscription has no route on AWS, with --deny no-route
+   31  check: only an event gateway emits a subscribed event, with --deny gateway-only
   130  interrupted before the app was ready, by a second Ctrl-C, or while waiting for a job of the gateway";
 
 /// Why a command failed.
@@ -250,6 +253,7 @@ mod tests {
             Exit::BufferedStream,
             Exit::UnmatchedAuthorizer,
             Exit::NoRoute,
+            Exit::GatewayOnly,
             Exit::Interrupted,
         ];
         for code in codes {

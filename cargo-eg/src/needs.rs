@@ -39,6 +39,10 @@ const INTERFACES: [&str; 6] = [
     "ec2:UnassignPrivateIpAddresses",
 ];
 
+/// What Lambda does with a queue whose messages trigger a function.
+pub(crate) const READING_QUEUE: [&str; 3] =
+    ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+
 /// What a function may do.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Permission<'a> {
@@ -102,11 +106,16 @@ pub(crate) fn pattern(event: &EventTrigger) -> Result<Value, String> {
     match ty {
         // The gateway reports each event with one of its own. On the bus, a rule matches each event instead.
         EVENT_RECEIVED => Ok(json!({"source": [{"prefix": ""}]})),
-        ty if is_system_event_type(ty) => Err(format!(
+        ty if is_of_gateway(ty) => Err(format!(
             "{ty} comes from an event gateway, and the stage has none: `gateway` in eg.toml names one"
         )),
         ty => Ok(json!({"detail-type": [ty]})),
     }
+}
+
+/// Whether only an event gateway emits an event type, and nothing on an event bus takes its place.
+pub(crate) fn is_of_gateway(ty: &str) -> bool {
+    is_system_event_type(ty) && ty != EVENT_RECEIVED
 }
 
 /// Whether a trigger is a route of the HTTP API: an HTTP function's, or a synchronous subscription's with a path.
@@ -270,7 +279,7 @@ pub(crate) fn permissions<'a>(
         }
     }
     permissions.extend(queues.into_iter().map(|queue| Permission {
-        actions: owned(&["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]),
+        actions: owned(&READING_QUEUE),
         on: Resource::Queue(queue),
         condition: None,
         reason: format!("it handles the messages of queue `{queue}`"),

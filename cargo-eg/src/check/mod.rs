@@ -4,6 +4,7 @@
 mod authorizers;
 mod events;
 mod flow;
+mod gateway_only;
 mod model;
 mod names;
 pub(crate) mod render;
@@ -44,10 +45,12 @@ pub(crate) enum Class {
     UnmatchedAuthorizer,
     /// A synchronous subscription has no path of its own, so it has no route on AWS.
     NoRoute,
+    /// Only an event gateway emits an event type to which a function subscribes.
+    GatewayOnly,
 }
 
 /// All classes.
-pub(crate) const CLASSES: [Class; 11] = [
+pub(crate) const CLASSES: [Class; 12] = [
     Class::DuplicateId,
     Class::RouteConflict,
     Class::SchemaMismatch,
@@ -59,6 +62,7 @@ pub(crate) const CLASSES: [Class; 11] = [
     Class::BufferedStream,
     Class::UnmatchedAuthorizer,
     Class::NoRoute,
+    Class::GatewayOnly,
 ];
 
 /// The severity of a finding.
@@ -118,6 +122,7 @@ impl Class {
             Self::BufferedStream => "buffered-stream",
             Self::UnmatchedAuthorizer => "unmatched-authorizer",
             Self::NoRoute => "no-route",
+            Self::GatewayOnly => "gateway-only",
         }
     }
 
@@ -130,7 +135,9 @@ impl Class {
             | Self::BadName
             | Self::CannotStart => Severity::Error,
             Self::NeverEmitted | Self::Loop | Self::UnmatchedAuthorizer => Severity::Warning,
-            Self::NeverSubscribed | Self::BufferedStream | Self::NoRoute => Severity::Note,
+            Self::NeverSubscribed | Self::BufferedStream | Self::NoRoute | Self::GatewayOnly => {
+                Severity::Note
+            }
         }
     }
 }
@@ -158,5 +165,6 @@ pub(crate) fn check(services: &[Service]) -> Vec<Finding> {
     findings.extend(streams::buffered(services));
     findings.extend(authorizers::unmatched(services));
     findings.extend(unrouted::unrouted(services));
+    findings.extend(gateway_only::gateway_only(services));
     findings
 }

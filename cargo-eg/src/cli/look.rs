@@ -33,6 +33,8 @@ use crate::check::{CLASSES, Class};
 ///                                  a route names
 ///   no-route          note     30  a synchronous subscription has no path, so no HTTP request can
 ///                                  reach it on AWS
+///   gateway-only      note     31  only an event gateway emits a subscribed event, so a stage on AWS
+///                                  without one refuses the subscription
 ///
 /// The exit code is that of the first class in this list with an error. Warnings and notes alone
 /// exit with 0.

@@ -115,7 +115,12 @@ impl<'a> Reader<'a> {
                     None => pattern(&properties["EventPattern"]),
                 };
                 let targets = properties["Targets"].as_array().into_iter().flatten();
-                let functions = targets.filter_map(|target| self.referenced(&target["Arn"]));
+                let called = targets.filter_map(|target| self.referenced(&target["Arn"]));
+                // A queue may be between the rule and its function.
+                let functions = called.flat_map(|called| match self.resources.get(called).map(kind) {
+                    Some("AWS::SQS::Queue") => self.readers(called),
+                    _ => vec![called],
+                });
                 functions.flat_map(|function| what.iter().map(move |what| (function, what.clone()))).collect()
             }
             "AWS::Scheduler::Schedule" => {
@@ -143,6 +148,14 @@ impl<'a> Reader<'a> {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Returns the functions that read a queue.
+    fn readers(&self, queue: &str) -> Vec<&'a str> {
+        let mappings = self.resources.values().filter(|one| kind(one) == "AWS::Lambda::EventSourceMapping");
+        let of_queue =
+            mappings.filter(|one| self.referenced(&one["Properties"]["EventSourceArn"]) == Some(queue));
+        of_queue.filter_map(|one| self.referenced(&one["Properties"]["FunctionName"])).collect()
     }
 
     /// Returns the routes of an API that is described in OpenAPI's language.

@@ -3,7 +3,7 @@
 
 use super::builder::{Builder, resource};
 use super::names::{attribute, reference};
-use super::queues::{Queues, failures_id};
+use super::queues::failures_id;
 use super::{API, Application, Tree, map};
 
 /// The parameter with the topic of SNS that hears of alarms, and the condition that there is one.
@@ -14,10 +14,14 @@ pub(super) const HAS_TOPIC: &str = "HasAlarmTopic";
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create-alarm-on-metric-math-expression.html>).
 const QUEUES: usize = 10;
 
-/// Adds the alarms. Returns whether there are any.
-pub(super) fn alarms(application: &Application<'_>, queues: &Queues, builder: &mut Builder) -> bool {
+/// Adds the alarms, for services and for queues with these logical ids. Returns whether there are any.
+pub(super) fn alarms<'a>(
+    application: &Application<'_>,
+    queues: impl Iterator<Item = &'a String>,
+    builder: &mut Builder,
+) -> bool {
     let of_services = application.services_with_failures().map(|manifest| failures_id(&manifest.service));
-    let all: Vec<String> = queues.values().map(|id| failures_id(id)).chain(of_services).collect();
+    let all: Vec<String> = queues.map(|id| failures_id(id)).chain(of_services).collect();
     for queues in all.chunks(QUEUES) {
         let sums = queues.iter().enumerate().map(|(number, queue)| waiting(number, queue));
         let sum = map! { "Id" => "all", "Expression" => "SUM(METRICS())", "ReturnData" => true };

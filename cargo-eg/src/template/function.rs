@@ -14,9 +14,9 @@ use crate::sockets::is_socket;
 use super::builder::{Builder, resource};
 use super::names::{arn, in_stack, pascal, reference, sub};
 use super::paths::Paths;
-use super::queues::{Queues, failures_id};
+use super::queues::{Queues, failures_id, retrying};
 use super::role::{Own, role};
-use super::rules::Rules;
+use super::rules::{Rules, queues_of};
 use super::streams::Stream;
 use super::{Application, Tree, api, limits, map, tables, websockets};
 
@@ -37,6 +37,26 @@ pub(super) struct Whole<'a> {
     pub(super) paths: &'a Paths,
 }
 
+/// What the rest of the template must know of a function.
+pub(super) struct Made {
+    /// The logical ids of the rules that may send what they cannot deliver to the service's queue.
+    pub(super) rules: Vec<String>,
+    /// The logical ids of the queues with events that are retried.
+    pub(super) queues: Vec<String>,
+}
+
+/// Returns what reads a queue for a function; both are logical ids.
+fn reads(function: &str, queue: &str, concurrency: Option<u32>) -> Tree {
+    // A queue does not try more often than the function may run.
+    let most = concurrency.filter(|most| *most >= CONCURRENT);
+    map! {
+        "FunctionName" => reference(function),
+        "EventSourceArn" => arn(queue),
+        "FunctionResponseTypes" => vec!["ReportBatchItemFailures"],
+    }
+    .with("ScalingConfig", most.map(|most| map! { "MaximumConcurrency" => most }))
+}
+
 /// Returns the network of a function in CloudFormation's words.
 fn network(vpc: &Vpc) -> Tree {
     let ids = |ids: &[Json]| ids.iter().cloned().map(Tree::Json).collect::<Vec<_>>();
@@ -44,15 +64,22 @@ fn network(vpc: &Vpc) -> Tree {
 }
 
 impl Whole<'_> {
-    /// Adds the resources. Returns the logical ids of the rules that may send what they cannot deliver to the service's queue.
-    pub(super) fn add(&self, code: &str, builder: &mut Builder) -> Vec<String> {
+    /// Adds the resources.
+    pub(super) fn add(&self, code: &str, builder: &mut Builder) -> Made {
         let Self { application, manifest, function, .. } = self;
         let (id, what) = (pascal(&function.id), function.id.as_str());
         let log = format!("{id}Log");
         let settings = application.stage.function(&function.id).cloned().unwrap_or_default();
         let itself = self.function(&id, code, &settings, builder);
         builder.add(id.clone(), what, itself);
-        let own = Own { log: &log, function: &function.id, service: &manifest.service, queues: self.queues };
+        let retried = queues_of(application, function, &id, &mut builder.problems);
+        let own = Own {
+            log: &log,
+            function: &function.id,
+            service: &manifest.service,
+            queues: self.queues,
+            retried: retried.values().map(String::as_str).collect(),
+        };
         let permissions = needs::permissions(manifest, function, Some(application.stage));
         let role = role(application, permissions, &settings.policies, &own, &mut builder.problems);
         builder.add(format!("{id}Role"), what, role);
@@ -65,13 +92,23 @@ impl Whole<'_> {
             api::routes(application, function, &id, self.paths, builder);
         }
         self.mappings(&id, settings.concurrency, builder);
-        let mut rules = Rules::new(application, &manifest.service, function, &id);
+        let mut rules = Rules::new(application, &manifest.service, function, &id, &retried);
         rules.add(builder);
-        if !rules.made.is_empty() {
-            let config = rules.tries.invoke_config(&id, &arn(&failures_id(&manifest.service)));
+        if let Some(tries) = rules.tries {
+            let config = tries.invoke_config(&id, &arn(&failures_id(&manifest.service)));
             builder.add(format!("{id}Retries"), what, resource("AWS::Lambda::EventInvokeConfig", config));
         }
-        rules.made
+        let (made, into_queues) = (rules.made, rules.into_queues);
+        for (retries, queue) in &retried {
+            let rules = into_queues.get(queue).map_or(&[][..], Vec::as_slice);
+            retrying(application, what, (queue, *retries), rules, builder);
+            let properties = reads(&id, queue, settings.concurrency)
+                // An event has the whole time of the function.
+                .with("BatchSize", Some(1_u32));
+            let mapping = resource("AWS::Lambda::EventSourceMapping", properties);
+            builder.add(format!("{id}Reads{queue}"), what, mapping);
+        }
+        Made { rules: made, queues: retried.into_values().collect() }
     }
 
     fn function(&self, id: &str, code: &str, settings: &FunctionSettings, builder: &mut Builder) -> Tree {
@@ -188,16 +225,9 @@ impl Whole<'_> {
             let (words, properties) = match trigger {
                 Trigger::Queue { queue, batch_size, window, .. } => {
                     let Some(source) = queues.get(queue.as_str()) else { continue };
-                    // A queue does not try more often than the function may run.
-                    let most = concurrency.filter(|most| *most >= CONCURRENT);
-                    let properties = map! {
-                        "FunctionName" => reference(id),
-                        "EventSourceArn" => arn(source),
-                        "FunctionResponseTypes" => vec!["ReportBatchItemFailures"],
-                    }
-                    .with("BatchSize", *batch_size)
-                    .with("MaximumBatchingWindowInSeconds", *window)
-                    .with("ScalingConfig", most.map(|most| map! { "MaximumConcurrency" => most }));
+                    let properties = reads(id, source, concurrency)
+                        .with("BatchSize", *batch_size)
+                        .with("MaximumBatchingWindowInSeconds", *window);
                     (format!("reads {queue}"), properties)
                 }
                 Trigger::Stream { stream, source, .. } => {

@@ -166,19 +166,22 @@ pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refuse
     authorizers::others(application, &mut builder);
     tables::tables(application, &mut builder);
     let queues = queues::queues(application, &mut builder);
+    let mut retried = Vec::new();
     for manifest in application.manifests {
         let code = (application.code)(&manifest.service);
         let mut rules = Vec::new();
         for function in &manifest.functions {
             let whole = function::Whole { application, manifest, function, queues: &queues, paths: &paths };
-            rules.extend(whole.add(&code, &mut builder));
+            let made = whole.add(&code, &mut builder);
+            rules.extend(made.rules);
+            retried.extend(made.queues);
         }
         let keeps = |function: &Function| needs::keeps_failures(function, Some(application.stage));
         if manifest.functions.iter().any(keeps) {
             queues::failures_of(application, &manifest.service, &rules, &mut builder);
         }
     }
-    let alarms = alarms::alarms(application, &queues, &mut builder);
+    let alarms = alarms::alarms(application, queues.values().chain(&retried), &mut builder);
     if alarms {
         builder.take(alarms::TOPIC, "the topic of alarms");
     }

@@ -9,14 +9,12 @@ use crate::needs;
 
 use super::builder::{Builder, kept, resource};
 use super::names::{arn, pascal, reference};
+use super::retry::{HIDDEN, Retries};
 use super::role::document;
 use super::{Application, Tree, map};
 
 /// How long dead letters are kept in seconds: two weeks, the maximum of SQS.
 const KEPT: u32 = 14 * 24 * 60 * 60;
-/// The maximum visibility timeout of SQS, in seconds.
-const HIDDEN: u32 = 12 * 60 * 60;
-
 const QUEUE: &str = "AWS::SQS::Queue";
 
 /// The logical ids of the queues that functions read or send to, by name.
@@ -61,18 +59,46 @@ pub(super) fn queues(application: &Application<'_>, builder: &mut Builder) -> Qu
         let fifo = eg_grammar::is_fifo(queue);
         let what = format!("queue {queue}");
         let id = format!("{}Queue", pascal(queue));
-        let failures = failures_id(&id);
         // AWS recommends six times the function's timeout, so that a throttled batch is not delivered twice.
-        let properties = map! {
-            "VisibilityTimeout" => patience.saturating_mul(6).min(HIDDEN),
-            "SqsManagedSseEnabled" => true,
-            "RedrivePolicy" => map! { "deadLetterTargetArn" => arn(&failures), "maxReceiveCount" => limits::QUEUE_RECEIVES },
-        };
-        builder.add(id.clone(), &what, kept(QUEUE, with_kind(application, properties, fifo)));
-        builder.add(failures, &what, dead_letters(application, fifo));
+        let hidden = patience.saturating_mul(6).min(HIDDEN);
+        with_dead_letters(application, &id, &what, (hidden, limits::QUEUE_RECEIVES), fifo, builder);
         ids.insert(queue.to_owned(), id);
     }
     ids
+}
+
+/// Adds a queue, and the one for the messages that were received too often. `(hidden, receives)` are for how many seconds a message
+/// is hidden that was received, and how often it is.
+fn with_dead_letters(
+    application: &Application<'_>,
+    id: &str,
+    what: &str,
+    (hidden, receives): (u32, u32),
+    fifo: bool,
+    builder: &mut Builder,
+) {
+    let failures = failures_id(id);
+    let properties = map! {
+        "VisibilityTimeout" => hidden,
+        "SqsManagedSseEnabled" => true,
+        "RedrivePolicy" => map! { "deadLetterTargetArn" => arn(&failures), "maxReceiveCount" => receives },
+    };
+    builder.add(id.to_owned(), what, kept(QUEUE, with_kind(application, properties, fifo)));
+    builder.add(failures, what, dead_letters(application, fifo));
+}
+
+/// Adds a queue whose events a function gets, and gets again after a pause until it has handled them. These rules send to it.
+pub(super) fn retrying(
+    application: &Application<'_>,
+    function: &str,
+    (id, Retries { attempts, pause }): (&str, Retries),
+    rules: &[String],
+    builder: &mut Builder,
+) {
+    let what = format!("the events of {function} that are retried");
+    with_dead_letters(application, id, &what, (pause, attempts), false, builder);
+    let policy = sent_by_rules("RulesSendEvents", id, rules);
+    builder.add(format!("{id}Policy"), &what, policy);
 }
 
 /// Adds the queue for what the functions of a service fail to handle. These rules may send what they cannot deliver.
@@ -87,18 +113,23 @@ pub(super) fn failures_of(
     if rules.is_empty() {
         return;
     }
+    builder.add(format!("{id}Policy"), &what, sent_by_rules("RulesKeepWhatTheyCannotDeliver", &id, rules));
+}
+
+/// Returns the policy of a queue to which these rules may send.
+fn sent_by_rules(reason: &str, id: &str, rules: &[String]) -> Tree {
     let statement = map! {
-        "Sid" => "RulesKeepWhatTheyCannotDeliver",
+        "Sid" => reason,
         "Effect" => "Allow",
         "Principal" => map! { "Service" => "events.amazonaws.com" },
         "Action" => "sqs:SendMessage",
-        "Resource" => arn(&id),
+        "Resource" => arn(id),
         "Condition" => map! {
             "ArnEquals" => map! { "aws:SourceArn" => rules.iter().map(|rule| arn(rule)).collect::<Vec<_>>() },
         },
     };
-    let properties = map! { "Queues" => vec![reference(&id)], "PolicyDocument" => document(vec![statement]) };
-    builder.add(format!("{id}Policy"), &what, resource("AWS::SQS::QueuePolicy", properties));
+    let properties = map! { "Queues" => vec![reference(id)], "PolicyDocument" => document(vec![statement]) };
+    resource("AWS::SQS::QueuePolicy", properties)
 }
 
 /// Returns the logical id of the queue for what a service or a queue fails to handle.

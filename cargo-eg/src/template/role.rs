@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::needs::{Permission, Resource};
+use crate::needs::{self, Permission, Resource};
 
 use super::names::{arn, pascal, reference, sub};
 use super::queues::{Queues, failures_id};
@@ -17,6 +17,8 @@ pub(super) struct Own<'a> {
     pub(super) function: &'a str,
     pub(super) service: &'a str,
     pub(super) queues: &'a Queues,
+    /// The logical ids of the queues with events that are retried.
+    pub(super) retried: Vec<&'a str>,
 }
 
 /// The id of the statement for traces, which every role has.
@@ -36,6 +38,16 @@ pub(super) fn role(
         .into_iter()
         .map(|permission| statement(application, permission, own, &mut reasons))
         .collect();
+    if !own.retried.is_empty() {
+        let sid = "ItGetsEventsThatAreRetried";
+        reasons.insert(sid.to_owned());
+        statements.push(map! {
+            "Sid" => sid,
+            "Effect" => "Allow",
+            "Action" => needs::READING_QUEUE.to_vec(),
+            "Resource" => own.retried.iter().map(|id| arn(id)).collect::<Vec<_>>(),
+        });
+    }
     for id in policies.iter().filter_map(|statement| statement["Sid"].as_str()) {
         if !reasons.insert(id.to_owned()) {
             let function = own.function;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eg_sdk::manifest::{EventTrigger, Function, Method, RoutePath, Trigger};
+use eg_sdk::manifest::{EventTrigger, Function, Method, RetryOptions, RoutePath, Trigger};
 use serde_json::{Value, json};
 
 use crate::needs;
@@ -11,17 +11,27 @@ use crate::sockets::is_socket;
 use super::builder::{Builder, resource};
 use super::names::{arn, pascal, reference};
 use super::queues::failures_id;
-use super::retry::{Tries, rule_age, rule_policy};
+use super::retry::{Retries, Tries, rule_age, rule_policy};
 use super::{Application, Tree, map};
 
 /// How long the pattern of a rule may be, in characters
 /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html>).
 const PATTERN: usize = 2048;
 
-/// What to do about a function that nothing on AWS calls.
-const EXCLUDE: &str = "leave the function out with `exclude` in [deploy] of eg.toml";
+/// Returns what to do about a subscription that nothing on AWS serves. A function that has other triggers is worth deploying.
+fn leave_out(function: &Function, event_type: &str) -> String {
+    match function.triggers.iter().any(needs::is_fired) {
+        true => {
+            let id = &function.id;
+            format!(
+                "leave the subscription out with `exclude = [\"{event_type}\"]` in [deploy.function.{id}] of eg.toml"
+            )
+        }
+        false => "leave the function out with `exclude` in [deploy] of eg.toml".to_owned(),
+    }
+}
 
-/// The rules of one function.
+/// The rules of one function, and the queues between them and the function.
 pub(super) struct Rules<'a> {
     application: &'a Application<'a>,
     function: &'a Function,
@@ -30,7 +40,67 @@ pub(super) struct Rules<'a> {
     id: &'a str,
     /// The logical ids of the rules.
     pub(super) made: Vec<String>,
-    pub(super) tries: Tries,
+    /// The logical ids of the queues whose events the function gets, by how these are retried.
+    queues: &'a BTreeMap<Retries, String>,
+    /// The rules that send to each of these queues.
+    pub(super) into_queues: BTreeMap<String, Vec<String>>,
+    /// What Lambda itself retries. `None`: nothing.
+    pub(super) tries: Option<Tries>,
+}
+
+/// How a rule hands events to a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    /// The rule invokes the function, and tries to for this many seconds.
+    Directly {
+        age: u32,
+    },
+    Queued(Retries),
+}
+
+/// Returns how the events of all triggers of a function are retried by queues, each with a logical id.
+pub(super) fn queues_of(
+    application: &Application<'_>,
+    function: &Function,
+    id: &str,
+    problems: &mut Vec<String>,
+) -> BTreeMap<Retries, String> {
+    let timeout = needs::timeout(function, Some(application.stage));
+    let retried = function.triggers.iter().filter(|trigger| is_of_rule(application, trigger));
+    let mut queues = BTreeMap::new();
+    for retry in retried.map(retry_of) {
+        match Retries::of(retry, timeout) {
+            Ok(None) => {}
+            Ok(Some(retries)) => drop(queues.insert(retries, String::new())),
+            Err(reason) => problems.push(format!("{} ({}): {reason}", function.id, function.source)),
+        }
+    }
+    for (number, name) in queues.values_mut().enumerate() {
+        let number = if number == 0 { String::new() } else { (number + 1).to_string() };
+        *name = format!("{id}EventsQueue{number}");
+    }
+    queues
+}
+
+/// Whether a rule delivers the events of a trigger: no gateway and no route does.
+fn is_of_rule(application: &Application<'_>, trigger: &Trigger) -> bool {
+    match trigger {
+        Trigger::Event(event) => {
+            !application.is_behind_gateway() && !event.is_http() && needs::pattern(event).is_ok()
+        }
+        Trigger::EventBridge { event_bridge, .. } => {
+            !application.is_behind_gateway() || event_bridge.is_of_aws()
+        }
+        _ => false,
+    }
+}
+
+fn retry_of(trigger: &Trigger) -> Option<&RetryOptions> {
+    match trigger {
+        Trigger::Event(event) => event.retry.as_ref(),
+        Trigger::EventBridge { retry, .. } => retry.as_ref(),
+        _ => None,
+    }
 }
 
 impl<'a> Rules<'a> {
@@ -39,73 +109,82 @@ impl<'a> Rules<'a> {
         service: &'a str,
         function: &'a Function,
         id: &'a str,
+        queues: &'a BTreeMap<Retries, String>,
     ) -> Self {
-        Self { application, function, service, id, made: Vec::new(), tries: Tries::default() }
+        Self {
+            application,
+            function,
+            service,
+            id,
+            made: Vec::new(),
+            queues,
+            into_queues: BTreeMap::new(),
+            tries: None,
+        }
     }
 
     /// Adds the rules for the function's triggers.
     pub(super) fn add(&mut self, builder: &mut Builder) {
-        // The event types by how long a rule retries.
-        let mut types: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
+        // The event types by how they reach the function.
+        let mut types: BTreeMap<Way, Vec<&str>> = BTreeMap::new();
         let mut every = None;
         for trigger in &self.function.triggers {
             match trigger {
                 // The gateway delivers them.
                 Trigger::Event(_) if self.application.is_behind_gateway() => {}
-                Trigger::EventBridge { event_bridge: pattern, .. }
-                    if self.application.is_behind_gateway() && !pattern.is_of_aws() => {}
                 Trigger::Event(event) if !event.is_http() => {
                     let Some(pattern) = self.subscription(event, builder) else { continue };
-                    let age = rule_age(event.retry.as_ref());
+                    let way = self.way(event.retry.as_ref(), builder);
                     match pattern.get("detail-type") {
-                        Some(_) => types.entry(age).or_default().push(&event.event_type),
-                        None => every = Some((pattern, age)),
+                        Some(_) => types.entry(way).or_default().push(&event.event_type),
+                        None => every = Some((pattern, way)),
                     }
                 }
-                Trigger::EventBridge { event_bridge: pattern, retry, .. } => {
-                    self.tries.add(&self.function.id, retry.as_ref(), &mut builder.notes);
+                Trigger::EventBridge { event_bridge: pattern, retry, .. }
+                    if is_of_rule(self.application, trigger) =>
+                {
+                    let way = self.way(retry.as_ref(), builder);
                     // Services of AWS emit on the default bus only.
                     let bus = (!pattern.is_of_aws()).then(|| self.application.bus());
                     let words = format!("on {}", pattern.detail_type.join(" "));
                     let pattern = serde_json::to_value(pattern).unwrap_or_default();
-                    self.rule(
-                        &pascal(&words),
-                        bus,
-                        ("EventPattern", pattern.into()),
-                        rule_age(retry.as_ref()),
-                        builder,
-                    );
+                    self.rule(&pascal(&words), bus, ("EventPattern", pattern.into()), way, builder);
                 }
                 Trigger::Schedule { schedule, .. } => {
-                    self.tries.add(&self.function.id, None, &mut builder.notes);
+                    let way = self.way(None, builder);
                     let expression = schedule.as_str();
-                    self.rule(
-                        "Schedule",
-                        None,
-                        ("ScheduleExpression", expression.into()),
-                        rule_age(None),
-                        builder,
-                    );
+                    self.rule("Schedule", None, ("ScheduleExpression", expression.into()), way, builder);
                 }
                 _ => {}
             }
         }
-        for (age, types) in types {
-            let words = if age == rule_age(None) { "Rule".to_owned() } else { format!("Rule{age}") };
+        for (way, types) in types {
+            let words = match way {
+                Way::Directly { age } if age == rule_age(None) => "Rule".to_owned(),
+                Way::Directly { age } => format!("Rule{age}"),
+                Way::Queued(retries) => format!("RuleOf{}Attempts", retries.attempts),
+            };
             for pattern in patterns(&types) {
-                self.rule(
-                    &words,
-                    Some(self.application.bus()),
-                    ("EventPattern", pattern.into()),
-                    age,
-                    builder,
-                );
+                let bus = Some(self.application.bus());
+                self.rule(&words, bus, ("EventPattern", pattern.into()), way, builder);
             }
         }
-        if let Some((pattern, age)) = every {
+        if let Some((pattern, way)) = every {
             let bus = Some(self.application.bus());
-            self.rule("RuleOfEveryEvent", bus, ("EventPattern", pattern.into()), age, builder);
+            self.rule("RuleOfEveryEvent", bus, ("EventPattern", pattern.into()), way, builder);
         }
+    }
+
+    /// Returns how the events of a trigger with these settings reach the function.
+    fn way(&mut self, retry: Option<&RetryOptions>, builder: &mut Builder) -> Way {
+        let timeout = needs::timeout(self.function, Some(self.application.stage));
+        // What SQS cannot do is a problem already.
+        if let Ok(Some(retries)) = Retries::of(retry, timeout) {
+            builder.notes.extend(retries.note(&self.function.id, retry));
+            return Way::Queued(retries);
+        }
+        self.tries.get_or_insert_default().add(&self.function.id, retry, &mut builder.notes);
+        Way::Directly { age: rule_age(retry) }
     }
 
     /// Returns the pattern of a subscription that a bus can serve.
@@ -116,12 +195,9 @@ impl<'a> Rules<'a> {
             Ok(pattern) => pattern,
             // A route takes requests for it, or the WebSocket API has one for it.
             Err(_) if needs::is_route(event) || is_socket(event) => return None,
-            Err(reason) if self.function.triggers.iter().any(needs::is_fired) => {
-                builder.notes.push(format!("{id}: {reason}"));
-                return None;
-            }
             Err(reason) => {
-                builder.problems.push(format!("{id} ({}): {reason}; {EXCLUDE}", self.function.source));
+                let instead = leave_out(self.function, event_type);
+                builder.problems.push(format!("{id} ({}): {reason}; {instead}", self.function.source));
                 return None;
             }
         };
@@ -130,30 +206,43 @@ impl<'a> Rules<'a> {
                 "{id}: an event bus has no paths, so it gets every {event_type}, not only {method} {path}"
             ));
         }
-        self.tries.add(id, event.retry.as_ref(), &mut builder.notes);
         Some(pattern)
     }
 
-    /// Adds a rule, and lets it invoke the function.
-    fn rule(&mut self, words: &str, bus: Option<Tree>, on: (&str, Tree), age: u32, builder: &mut Builder) {
+    /// Adds a rule, and lets it invoke the function, unless it sends to a queue.
+    fn rule(&mut self, words: &str, bus: Option<Tree>, on: (&str, Tree), way: Way, builder: &mut Builder) {
         let rule = builder.free(format!("{}{words}", self.id));
+        let queue = match way {
+            Way::Directly { .. } => None,
+            Way::Queued(retries) => self.queues.get(&retries),
+        };
+        let age = match way {
+            Way::Directly { age } => age,
+            Way::Queued(_) => rule_age(None),
+        };
         let target = map! {
-            "Id" => "function",
-            "Arn" => arn(self.id),
+            "Id" => if queue.is_some() { "queue" } else { "function" },
+            "Arn" => arn(queue.map_or(self.id, String::as_str)),
             "RetryPolicy" => rule_policy(age),
             "DeadLetterConfig" => map! { "Arn" => arn(&failures_id(self.service)) },
         };
         let properties =
             map! {}.with("EventBusName", bus).with(on.0, Some(on.1)).with("Targets", Some(vec![target]));
-        let permission = map! {
-            "Action" => "lambda:InvokeFunction",
-            "FunctionName" => reference(self.id),
-            "Principal" => "events.amazonaws.com",
-            "SourceArn" => arn(&rule),
-        };
         let what = &self.function.id;
         builder.add(rule.clone(), what, resource("AWS::Events::Rule", properties));
-        builder.add(format!("{rule}Permission"), what, resource("AWS::Lambda::Permission", permission));
+        match queue {
+            Some(queue) => self.into_queues.entry(queue.clone()).or_default().push(rule.clone()),
+            None => {
+                let permission = map! {
+                    "Action" => "lambda:InvokeFunction",
+                    "FunctionName" => reference(self.id),
+                    "Principal" => "events.amazonaws.com",
+                    "SourceArn" => arn(&rule),
+                };
+                let permission = resource("AWS::Lambda::Permission", permission);
+                builder.add(format!("{rule}Permission"), what, permission);
+            }
+        }
         self.made.push(rule);
     }
 }

@@ -93,8 +93,8 @@ fn shop() -> App {
     app
 }
 
-const NOTES: &str = "warning: payment-charge: Lambda attempts an event at most 3 times, not 5 times\n\
-    warning: stock-watch: the function must reach the cluster of topic visits: set its `vpc` in eg.toml\n";
+const NOTES: &str =
+    "warning: stock-watch: the function must reach the cluster of topic visits: set its `vpc` in eg.toml\n";
 
 #[test]
 fn a_shop() {

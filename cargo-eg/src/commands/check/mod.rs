@@ -129,6 +129,7 @@ fn exit(class: Class) -> Exit {
         Class::BufferedStream => Exit::BufferedStream,
         Class::UnmatchedAuthorizer => Exit::UnmatchedAuthorizer,
         Class::NoRoute => Exit::NoRoute,
+        Class::GatewayOnly => Exit::GatewayOnly,
     }
 }
 

@@ -72,6 +72,23 @@ fn routes_are_also_read_from_the_description_of_an_api() {
 }
 
 #[test]
+fn a_queue_between_a_rule_and_a_function_hides_no_subscription() {
+    let arn = |id: &str| json!({ "Fn::GetAtt": [id, "Arn"] });
+    let template = json!({"Resources": {
+        "Bill": {"Type": "AWS::Lambda::Function", "Properties": {}},
+        "Events": {"Type": "AWS::SQS::Queue"},
+        "On": {"Type": "AWS::Events::Rule", "Properties": {
+            "EventPattern": {"detail-type": ["order.placed"]}, "Targets": [{"Arn": arn("Events"), "Id": "queue"}]}},
+        "Reads": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {
+            "EventSourceArn": arn("Events"), "FunctionName": {"Ref": "Bill"}}},
+    }});
+    assert_eq!(
+        plain(&Changes::between(None, &template)),
+        "+ function Bill\n    + queue Events\n    + subscription order.placed\n+ queue Events\n4 resources: 4 created\n"
+    );
+}
+
+#[test]
 fn the_same_template_has_no_changes() {
     let changes = Changes::between(Some(&shop()), &shop());
     assert!(changes.is_empty());

@@ -67,6 +67,8 @@ pub(super) struct Function {
     pub(super) concurrency: Option<u32>,
     pub(super) policies: Option<Vec<Statement>>,
     pub(super) vpc: Option<Vpc>,
+    /// The event types of subscriptions that the stage does not have.
+    pub(super) exclude: Option<Vec<Spanned<String>>>,
 }
 
 /// `[deploy.tables.NAME]`.

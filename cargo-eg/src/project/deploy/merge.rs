@@ -46,7 +46,8 @@ impl Section {
             variables(&mut known.environment, &mut known.secrets, (environment, secrets));
         }
         for (id, function) in stage.function {
-            let Function { environment, secrets, timeout, memory, concurrency, policies, vpc } = function;
+            let Function { environment, secrets, timeout, memory, concurrency, policies, vpc, exclude } =
+                function;
             let known = self.function.entry(id).or_default();
             variables(&mut known.environment, &mut known.secrets, (environment, secrets));
             known.timeout = timeout.or(known.timeout);
@@ -54,6 +55,7 @@ impl Section {
             known.concurrency = concurrency.or(known.concurrency);
             known.policies = policies.or(known.policies.take());
             known.vpc = vpc.or(known.vpc.take());
+            known.exclude = exclude.or(known.exclude.take());
         }
         self
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use eg_grammar::{SecretReference, did_you_mean, list};
-use eg_sdk::manifest::Manifest;
+use eg_sdk::manifest::{Function, Manifest, Trigger};
 use serde_json::Value as Json;
 use toml::Spanned;
 
@@ -74,6 +74,8 @@ pub(crate) struct FunctionSettings {
     /// Statements of IAM that the function's role gets as they are.
     pub(crate) policies: Vec<Json>,
     vpc: Option<Vpc>,
+    /// The event types of subscriptions that the stage does not have.
+    exclude: Vec<Named>,
 }
 
 impl Stage {
@@ -94,13 +96,29 @@ impl Stage {
         }
         let mut functions = BTreeMap::new();
         for (id, declared) in section.function {
-            let format::Function { environment, secrets, timeout, memory, concurrency, policies, vpc } =
-                declared;
+            let format::Function {
+                environment,
+                secrets,
+                timeout,
+                memory,
+                concurrency,
+                policies,
+                vpc,
+                exclude,
+            } = declared;
             let variables = variables(environment, secrets)?;
             let policies = policies.into_iter().flatten().map(|Statement(statement)| statement).collect();
             functions.insert(
                 Named::of(id, at),
-                FunctionSettings { variables, timeout, memory, concurrency, policies, vpc },
+                FunctionSettings {
+                    variables,
+                    timeout,
+                    memory,
+                    concurrency,
+                    policies,
+                    vpc,
+                    exclude: exclude.into_iter().flatten().map(|ty| Named::of(ty, at)).collect(),
+                },
             );
         }
         Ok(Self {
@@ -186,10 +204,17 @@ impl Stage {
         }
     }
 
-    /// Returns what is deployed of the services: without those, and without the functions, that are excluded.
+    /// Returns what is deployed of a service: without the functions and subscriptions that are excluded. `None`: nothing of it is.
     pub(crate) fn deployed(&self, mut manifest: Manifest) -> Option<Manifest> {
         let has = |name: &str| !self.exclude.iter().any(|named| named.name == name);
         manifest.functions.retain(|function| has(&function.id));
+        for function in &mut manifest.functions {
+            let settings = self.function(&function.id);
+            let excluded = settings.map(|settings| settings.exclude.as_slice()).unwrap_or_default();
+            let is_excluded =
+                |trigger: &Trigger| excluded.iter().any(|named| is_subscribed(trigger, &named.name));
+            function.triggers.retain(|trigger| !is_excluded(trigger));
+        }
         (has(&manifest.service) && !manifest.functions.is_empty()).then_some(manifest)
     }
 
@@ -201,10 +226,9 @@ impl Stage {
         &self,
         manifests: impl Iterator<Item = &'a Manifest> + Clone,
     ) -> Result<(), Unknown> {
-        let services: Vec<&str> = manifests.clone().map(|manifest| manifest.service.as_str()).collect();
-        let functions =
-            manifests.flat_map(|manifest| &manifest.functions).map(|function| function.id.as_str());
-        let functions: Vec<&str> = functions.collect();
+        let all: Vec<&Function> = manifests.clone().flat_map(|manifest| &manifest.functions).collect();
+        let services: Vec<&str> = manifests.map(|manifest| manifest.service.as_str()).collect();
+        let functions: Vec<&str> = all.iter().map(|function| function.id.as_str()).collect();
         let of_tables = self.tables.values().flat_map(|table| &table.services);
         let of_queues = self.queues.values().flat_map(|queue| &queue.services);
         let either: Vec<&str> = services.iter().chain(&functions).copied().collect();
@@ -222,8 +246,26 @@ impl Stage {
                 });
             }
         }
+        for function in all {
+            let excluded = self.function(&function.id).into_iter().flat_map(|settings| &settings.exclude);
+            for Named { name, at } in excluded {
+                if !function.triggers.iter().any(|trigger| is_subscribed(trigger, name)) {
+                    let known: Vec<&str> = function.events().map(|event| event.event_type.as_str()).collect();
+                    let hint = did_you_mean(name, &known);
+                    return Err(Unknown {
+                        at: at.clone(),
+                        text: format!("`{}` does not subscribe to `{name}`{hint}", function.id),
+                    });
+                }
+            }
+        }
         Ok(())
     }
+}
+
+/// Whether a trigger is a subscription to an event type.
+fn is_subscribed(trigger: &Trigger, ty: &str) -> bool {
+    matches!(trigger, Trigger::Event(event) if event.event_type == ty)
 }
 
 /// Returns the name of the stack. Without `stack`, the folder names the application.

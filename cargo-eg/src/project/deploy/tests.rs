@@ -226,6 +226,31 @@ fn names_that_nothing_has() {
     );
     let table = "[deploy.tables.t]\nvariable = \"TT\"\npartition_key = \"id\"\nservices = [\"order\", \"x\"]";
     check(table, Some(("4:22", "no service `x`; here are `order`")));
+    check(
+        "[deploy.function.order-place]\nexclude = [\"order.placed\"]",
+        Some(("2:12", "`order-place` does not subscribe to `order.placed`")),
+    );
+}
+
+#[test]
+fn a_function_is_deployed_without_a_subscription() {
+    let trigger =
+        |ty: &str| format!(r#"{{"eventType": "{ty}", "mode": "async", "method": "POST", "path": "/"}}"#);
+    let triggers = format!("[{}, {}]", trigger("order.placed"), trigger("eventgateway.function.invoked"));
+    let manifest = crate::registration::plan::tests::manifest("order", &[("order-log", "a.rs:1", &triggers)]);
+    let deploy = read(
+        "[deploy.function.order-log]\nexclude = [\"eventgateway.function.invoked\"]\n\n[deploy.stages.prod.function.order-log]\n\
+         exclude = []",
+    )
+    .unwrap();
+    let deployed = |stage: Option<&str>| {
+        let stage = deploy.stage(stage).unwrap();
+        assert_eq!(stage.check_names([manifest.clone()].iter()), Ok(()));
+        let kept = stage.deployed(manifest.clone()).unwrap();
+        kept.functions[0].events().map(|event| event.event_type.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(deployed(None), ["order.placed"]);
+    assert_eq!(deployed(Some("prod")), ["order.placed", "eventgateway.function.invoked"]);
 }
 
 #[test]

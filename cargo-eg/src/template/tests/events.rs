@@ -17,17 +17,107 @@ fn retries_within_what_lambda_offers() {
     check("", 2, 21_600, 86_400, &[]);
     check(r#","retry":{"attempts":1}"#, 0, 21_600, 86_400, &[]);
     check(r#","retry":{"attempts":3,"maxAge":120}"#, 2, 120, 120, &[]);
-    check(
-        r#","retry":{"attempts":5,"maxAge":30,"minBackoff":1}"#,
-        2,
-        60,
-        60,
-        &[
-            "shop-ship_it: Lambda attempts an event at most 3 times, not 5 times",
-            "shop-ship_it: Lambda keeps an event for 60 seconds, not for 30",
-            "shop-ship_it: Lambda determines the pauses between attempts",
-        ],
+    let short = "shop-ship_it: Lambda keeps an event for 60 seconds, not for 30";
+    check(r#","retry":{"attempts":2,"maxAge":30}"#, 1, 60, 60, &[short]);
+}
+
+/// Lambda attempts an event at most three times within six hours, and determines the pauses.
+#[test]
+fn retries_beyond_lambda_go_through_a_queue() {
+    let check = |retry: &str, attempts: u32, pause: u32, notes: &[&str]| {
+        let (made, said) = made(&on(&format!(r#","retry":{{{retry}}}"#)), &json!({}));
+        let queue = &made["Resources"]["ShopShipItEventsQueue"]["Properties"];
+        assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], attempts, "{retry}");
+        assert_eq!(queue["VisibilityTimeout"], pause, "{retry}");
+        assert_eq!(said, notes, "{retry}");
+    };
+    check(r#""attempts":5"#, 5, 30, &[]);
+    check(r#""attempts":12"#, 12, 300, &[]);
+    check(r#""attempts":1000"#, 289, 300, &[]);
+    check(r#""maxAge":86400"#, 16, 300, &[]);
+    check(r#""attempts":4,"minBackoff":600,"maxBackoff":600"#, 4, 600, &[]);
+    let one_pause = "shop-ship_it: SQS has one pause between attempts, so each of the 5 begins 80 seconds after the one before";
+    check(r#""attempts":5,"minBackoff":10,"maxBackoff":3600"#, 5, 80, &[one_pause]);
+    check(r#""attempts":500,"minBackoff":60,"maxBackoff":60,"maxAge":600"#, 11, 60, &[]);
+
+    let (made, _) = made(&on(r#","retry":{"attempts":5}"#), &json!({}));
+    let resource = |id: &str| made["Resources"][id]["Properties"].clone();
+    let arn = |id: &str| json!({"Fn::GetAtt": [id, "Arn"]});
+    assert_eq!(
+        resource("ShopShipItEventsQueue")["RedrivePolicy"]["deadLetterTargetArn"],
+        arn("ShopShipItEventsQueueFailures")
     );
+    let target = &resource("ShopShipItRuleOf5Attempts")["Targets"][0];
+    assert_eq!(
+        (&target["Arn"], &target["DeadLetterConfig"]["Arn"]),
+        (&arn("ShopShipItEventsQueue"), &arn("ShopFailures"))
+    );
+    let sent = &resource("ShopShipItEventsQueuePolicy")["PolicyDocument"]["Statement"][0];
+    assert_eq!(sent["Condition"]["ArnEquals"]["aws:SourceArn"], json!([arn("ShopShipItRuleOf5Attempts")]));
+    assert_eq!(
+        resource("ShopShipItReadsShopShipItEventsQueue"),
+        json!({
+            "FunctionName": {"Ref": "ShopShipIt"}, "EventSourceArn": arn("ShopShipItEventsQueue"),
+            "FunctionResponseTypes": ["ReportBatchItemFailures"], "BatchSize": 1,
+        })
+    );
+    assert!(rights(&made).iter().any(|right| {
+        right["Resource"] == json!([arn("ShopShipItEventsQueue")])
+            && right["Action"][0] == "sqs:ReceiveMessage"
+    }));
+    // Nothing invokes the function asynchronously.
+    assert_eq!(
+        (resource("ShopShipItRetries"), all(&made, "AWS::Lambda::Permission").len()),
+        (Value::Null, 0)
+    );
+    let alarm = resource("FailuresAlarm").to_string();
+    assert!(alarm.contains("ShopShipItEventsQueueFailures"), "{alarm}");
+}
+
+#[test]
+fn retries_beyond_a_queue_are_refused() {
+    let check = |retry: &str, expected: &str| {
+        let problems = of(&[shop(&on(&format!(r#","retry":{{{retry}}}"#)), &json!({}))], "").unwrap_err();
+        assert_eq!(problems, [format!("shop-ship_it (a.rs:1): {expected}")]);
+    };
+    check(
+        r#""attempts":5000,"maxAge":1000000,"minBackoff":30,"maxBackoff":30"#,
+        "SQS delivers an event at most 1000 times, not 5000 times: lower `attempts` of `retry`",
+    );
+    check(
+        r#""attempts":4,"minBackoff":86400"#,
+        "SQS allows pauses of 43200 seconds between attempts, not of 86400: lower `max_backoff` of `retry`",
+    );
+    check(
+        r#""attempts":1000,"maxAge":2000000,"minBackoff":1500,"maxBackoff":1500"#,
+        "SQS keeps an event for 1209600 seconds, and 1000 attempts take 1498500: lower `attempts`, `max_age` or `max_backoff` of `retry`",
+    );
+}
+
+/// A function has room for one asynchronous setting, but for several queues.
+#[test]
+fn subscriptions_are_retried_as_each_says() {
+    let event = |ty: &str, retry: &str| {
+        format!(r#"{{"eventType":"{ty}","mode":"async","method":"POST","path":"/"{retry}}}"#)
+    };
+    let (four, ten) = (r#","retry":{"attempts":4}"#, r#","retry":{"attempts":10}"#);
+    let triggers = [event("a", ""), event("b", four), event("c", ten), event("d", ten)];
+    let (made, _) = made(&format!("[{}]", triggers.join(",")), &json!({}));
+    let rules: Vec<_> = all(&made, "AWS::Events::Rule")
+        .into_iter()
+        .map(|(_, rule)| {
+            (rule["EventPattern"]["detail-type"].clone(), rule["Targets"][0]["Arn"]["Fn::GetAtt"][0].clone())
+        })
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            (json!(["a"]), json!("ShopShipIt")),
+            (json!(["c", "d"]), json!("ShopShipItEventsQueue2")),
+            (json!(["b"]), json!("ShopShipItEventsQueue")),
+        ]
+    );
+    assert!(made["Resources"]["ShopShipItRetries"].is_object());
 }
 
 /// An account has room for 300 rules on a bus.

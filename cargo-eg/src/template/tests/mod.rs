@@ -120,9 +120,11 @@ fn what_would_never_run_is_refused() {
         r#"{"eventType":"eventgateway.delivery.deadLettered","mode":"async","method":"POST","path":"/"}"#;
     let why = "eventgateway.delivery.deadLettered comes from an event gateway, and the stage has none: `gateway` in eg.toml names one";
     check(dead, why);
-    // A function that is called by others, too, is worth deploying.
-    let (_, notes) = made(&on("").replace(']', &format!(",{dead}]")), &json!({}));
-    assert_eq!(notes, [format!("shop-ship_it: {why}")]);
+    // A function that is called by others, too, is worth deploying, but not without a word.
+    let both = [shop(&on("").replace(']', &format!(",{dead}]")), &json!({}))];
+    let instead = "leave the subscription out with `exclude = [\"eventgateway.delivery.deadLettered\"]` in [deploy.function.shop-ship_it] of \
+                   eg.toml";
+    assert_eq!(of(&both, "").unwrap_err(), [format!("shop-ship_it (a.rs:1): {why}; {instead}")]);
 }
 
 #[test]
