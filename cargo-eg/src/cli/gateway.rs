@@ -50,7 +50,7 @@ impl BehindGateway {
     pub(crate) fn put_into(&self, stage: &mut Stage) -> Result<(), eg_sdk::Error> {
         if let Some(url) = &self.gateway {
             let gateway = SelfHosted::new(url, self.config_url.as_deref(), self.space.as_deref())?;
-            (stage.gateway, stage.bus) = (Some(gateway), Bus::Own);
+            (stage.gateway, stage.bus, stage.domain) = (Some(gateway), Bus::Own, None);
         }
         Ok(())
     }

@@ -79,6 +79,7 @@ impl<'a> Reader<'a> {
             "AWS::Events::EventBus" => "event bus",
             "AWS::ApiGatewayV2::Api" if properties["ProtocolType"] == "WEBSOCKET" => "WebSocket API",
             "AWS::ApiGatewayV2::Api" => "HTTP API",
+            "AWS::ApiGatewayV2::DomainName" => "domain",
             "AWS::CloudWatch::Alarm" => "alarm",
             other => other,
         }
@@ -318,7 +319,7 @@ pub(super) fn kind(resource: &Value) -> &str {
 /// Returns the name that a resource has besides its logical id, or else that.
 pub(super) fn name(id: &str, resource: &Value) -> String {
     let properties = &resource["Properties"];
-    let names = ["FunctionName", "QueueName", "TableName", "AlarmName"];
+    let names = ["FunctionName", "QueueName", "TableName", "AlarmName", "DomainName"];
     let own = names.into_iter().map(|key| &properties[key]).find(|value| !value.is_null());
     let text = own.and_then(|own| own.as_str().or_else(|| own["Fn::Sub"].as_str()));
     let own = text.map_or(id, |text| text.strip_prefix("${AWS::StackName}-").unwrap_or(text));

@@ -40,12 +40,22 @@ pub(super) fn api(application: &Application<'_>, paths: &Paths, builder: &mut Bu
     builder.problems.extend(rules.problems("an HTTP API has one CORS configuration"));
     let properties = map! { "Name" => reference("AWS::StackName"), "ProtocolType" => "HTTP" };
     let properties = properties.with("CorsConfiguration", rules.tree(&mut builder.notes));
-    let tags = application.stage.tags.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
-    let properties = properties.with("Tags", Tree::Map(tags.collect()).filled());
+    let properties = properties.with("Tags", tags(application));
     builder.add(API.to_owned(), "the HTTP API", resource("AWS::ApiGatewayV2::Api", properties));
     let stage = map! { "ApiId" => reference(API), "StageName" => "$default", "AutoDeploy" => true };
-    builder.add(format!("{API}Stage"), "the HTTP API", resource("AWS::ApiGatewayV2::Stage", stage));
+    builder.add(stage_id(), "the HTTP API", resource("AWS::ApiGatewayV2::Stage", stage));
     authorizers::all(application, builder);
+}
+
+/// Returns the logical id of the stage of the API.
+pub(super) fn stage_id() -> String {
+    format!("{API}Stage")
+}
+
+/// Returns the stage's tags as API Gateway spells them.
+pub(super) fn tags(application: &Application<'_>) -> Option<Tree> {
+    let tags = application.stage.tags.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
+    Tree::Map(tags.collect()).filled()
 }
 
 /// Adds the routes of a function, which has this logical id, and its URL if it streams answers.

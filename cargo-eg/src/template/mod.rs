@@ -9,6 +9,7 @@ mod api;
 mod archive;
 mod authorizers;
 mod builder;
+mod domain;
 mod extra;
 mod function;
 mod limits;
@@ -162,6 +163,7 @@ pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refuse
             api::api(application, &paths, &mut builder);
         }
     }
+    domain::domain(application, &mut builder);
     websockets::api(application, &mut builder);
     authorizers::others(application, &mut builder);
     tables::tables(application, &mut builder);

@@ -3,7 +3,7 @@
 use super::api::url_id;
 use super::names::{arn, attribute, in_stack, pascal, reference, sub};
 use super::queues::{Queues, failures_id};
-use super::{API, Application, SOCKETS, Tree, archive, authorizers, map, tables, websockets};
+use super::{API, Application, SOCKETS, Tree, archive, authorizers, domain, map, tables, websockets};
 use crate::needs;
 
 /// The names of the outputs that say where the gateway of a stage is.
@@ -38,6 +38,9 @@ pub(super) fn outputs(application: &Application<'_>, queues: &Queues) -> Vec<(St
     if has_api && application.functions().any(|(_, function)| function.events().any(needs::is_route)) {
         let url = format!("https://${{{API}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}");
         add(format!("{API}Url"), "Where requests go", sub(&url));
+    }
+    for (name, description, value) in domain::outputs(application) {
+        add(name, description, value);
     }
     if application.has_sockets() {
         add(format!("{SOCKETS}Url"), "Where clients connect", websockets::client_url());

@@ -175,6 +175,7 @@ ttl = "expires"
 
 [deploy.stages.prod]
 bus = "existing:company"
+domain = { name = "shop.example.com", certificate = "arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012" }
 environment = { LOG = "warn" }
 tables.orders = { variable = "ORDER_TABLE", services = ["order"], existing = "orders" }
 "#;
@@ -267,6 +268,7 @@ policies = [{ Action = ["s3:PutObject"], Resource = { "Fn::Sub" = "${Pictures.Ar
 
 [deploy.stages.dev]
 resources = "extra.yaml"
+domain = { name = "dev.example.com", certificate = { Ref = "Certificate" } }
 archive = "30d"
 
 [deploy.stages.gateway]
@@ -289,6 +291,11 @@ Resources:
     UpdateReplacePolicy: Retain
     Properties:
       BucketName: !Sub "${AWS::StackName}-pictures"
+  Certificate:
+    Type: AWS::CertificateManager::Certificate
+    Properties:
+      DomainName: dev.example.com
+      ValidationMethod: DNS
 Outputs:
   PicturesName:
     Value: !Ref Pictures
@@ -315,6 +322,7 @@ fn what_aws_says_about_it() {
         "parameter/shop/api-key",
         "Type: AWS::S3::Bucket",
         "Type: AWS::Events::Archive",
+        "Type: AWS::ApiGatewayV2::DomainName",
     ] {
         assert!(dev.contains(expected), "{expected}: {dev}");
     }

@@ -54,8 +54,10 @@ pub(crate) struct Changes {
 }
 
 /// The properties that AWS cannot change, by the type of the resource.
-const CREATE_ONLY: [(&str, &[&str]); 9] = [
+const CREATE_ONLY: [(&str, &[&str]); 11] = [
     ("AWS::ApiGatewayV2::Api", &["ProtocolType"]),
+    ("AWS::ApiGatewayV2::ApiMapping", &["DomainName"]),
+    ("AWS::ApiGatewayV2::DomainName", &["DomainName"]),
     ("AWS::DynamoDB::Table", &["AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "TableName"]),
     ("AWS::Events::EventBus", &["Name"]),
     ("AWS::Kinesis::Stream", &["Name"]),

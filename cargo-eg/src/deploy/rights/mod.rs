@@ -87,7 +87,15 @@ pub(crate) fn rights(scope: &Scope<'_>) -> Rights {
             unknown.entry(ty.to_owned()).or_default().insert((*id).clone());
         }
     }
-    let place = Place { partition: region.map_or("aws", partition), region: region.unwrap_or("*"), stack };
+    let of_domains =
+        resources.iter().filter(|(_, resource)| kind(resource) == "AWS::ApiGatewayV2::DomainName");
+    let domains = of_domains.filter_map(|(_, resource)| resource["Properties"]["DomainName"].as_str());
+    let place = Place {
+        partition: region.map_or("aws", partition),
+        region: region.unwrap_or("*"),
+        stack,
+        domains: domains.collect(),
+    };
     let mut statements = place.of_commands(*bucket, types.contains("AWS::SQS::Queue"));
     let mut of_types: BTreeMap<On, BTreeSet<&str>> = BTreeMap::new();
     for known in TYPES.iter().filter(|known| types.contains(known.ty)) {
@@ -113,12 +121,14 @@ struct Place<'a> {
     partition: &'static str,
     region: &'a str,
     stack: &'a str,
+    /// The domain names of its API.
+    domains: BTreeSet<&'a str>,
 }
 
 impl Place<'_> {
     /// Returns the rights for the calls of the commands themselves.
     fn of_commands(&self, bucket: Option<&str>, has_queues: bool) -> Vec<Value> {
-        let Self { partition, region, stack } = self;
+        let Self { partition, region, stack, .. } = self;
         let own = format!("eg-deploy-*-{region}");
         let bucket_arn = format!("arn:{partition}:s3:::{}", bucket.unwrap_or(&own));
         let with = |service: &'static str| move |action: &&str| format!("{service}:{action}");
@@ -162,6 +172,7 @@ impl Place<'_> {
             On::Archives => ("DeployTheArchive", None),
             On::Rules => ("DeployRules", None),
             On::Apis => ("DeployTheApi", None),
+            On::Domains => ("DeployTheDomain", None),
             On::Alarms => ("DeployAlarms", None),
             On::Every => ("ActionsWithoutResources", None),
         }
@@ -169,7 +180,7 @@ impl Place<'_> {
 
     /// Returns the ARNs of the resources of the stack. `*` stands for what AWS or the account decides.
     fn names(&self, on: On) -> Vec<String> {
-        let Self { partition, region, stack } = self;
+        let Self { partition, region, stack, domains } = self;
         // Names that CloudFormation makes begin with the stack's, which it may shorten.
         let made = match stack.get(..SHORTENED) {
             Some(begin) if stack.len() > SHORTENED => format!("{begin}*"),
@@ -194,6 +205,14 @@ impl Place<'_> {
             On::Apis => ["apis", "apis/*", "tags/*"]
                 .map(|path| format!("arn:{partition}:apigateway:{region}::/{path}"))
                 .to_vec(),
+            // The first one is for the call that makes a domain.
+            On::Domains => {
+                let own = domains.iter().flat_map(|name| [format!("/{name}"), format!("/{name}/*")]);
+                std::iter::once(String::new())
+                    .chain(own)
+                    .map(|path| format!("arn:{partition}:apigateway:{region}::/domainnames{path}"))
+                    .collect()
+            }
             On::Alarms => vec![arn("cloudwatch", format!("alarm:{made}"))],
         }
     }

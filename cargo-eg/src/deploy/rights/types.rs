@@ -25,12 +25,14 @@ pub(super) enum On {
     Archives,
     Rules,
     Apis,
+    /// The domain names of APIs.
+    Domains,
     Alarms,
     /// Actions that know no resources.
     Every,
 }
 
-pub(super) const TYPES: [OfType; 23] = [
+pub(super) const TYPES: [OfType; 25] = [
     OfType {
         ty: "AWS::Lambda::Function",
         on: On::Functions,
@@ -207,7 +209,21 @@ pub(super) const TYPES: [OfType; 23] = [
         ],
     },
     OfType { ty: "AWS::ApiGatewayV2::Api", on: On::Apis, actions: &API },
+    OfType { ty: "AWS::ApiGatewayV2::ApiMapping", on: On::Domains, actions: &API },
     OfType { ty: "AWS::ApiGatewayV2::Authorizer", on: On::Apis, actions: &API },
+    OfType {
+        ty: "AWS::ApiGatewayV2::DomainName",
+        on: On::Domains,
+        actions: &[
+            "apigateway:AddCertificateToDomain",
+            "apigateway:DELETE",
+            "apigateway:GET",
+            "apigateway:PATCH",
+            "apigateway:POST",
+            "apigateway:PUT",
+            "apigateway:RemoveCertificateFromDomain",
+        ],
+    },
     OfType { ty: "AWS::ApiGatewayV2::Integration", on: On::Apis, actions: &API },
     OfType { ty: "AWS::ApiGatewayV2::Route", on: On::Apis, actions: &API },
     OfType { ty: "AWS::ApiGatewayV2::RouteResponse", on: On::Apis, actions: &API },

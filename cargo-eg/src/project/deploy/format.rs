@@ -13,6 +13,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value as Json;
 use toml::Spanned;
 
+use super::domain::Domain;
 use super::gateway::Gateway;
 use crate::project::values::{Text, concurrency, memory, timeout};
 
@@ -29,6 +30,7 @@ pub(in crate::project) struct Section {
     pub(super) exclude: Option<Vec<Spanned<String>>>,
     pub(super) bus: Option<Text<Bus>>,
     pub(super) gateway: Option<Spanned<Gateway>>,
+    pub(super) domain: Option<Spanned<Domain>>,
     pub(super) archive: Option<Text<Days>>,
     pub(super) features: Option<Vec<String>>,
     pub(super) tags: BTreeMap<String, String>,

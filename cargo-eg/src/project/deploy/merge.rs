@@ -12,6 +12,7 @@ impl Section {
             exclude,
             bus,
             gateway,
+            domain,
             archive,
             features,
             tags,
@@ -32,6 +33,11 @@ impl Section {
             _ => {}
         }
         self.bus = bus.or(self.bus);
+        // A gateway takes the place of the API, and so of its domain.
+        if gateway.is_some() {
+            self.domain = None;
+        }
+        self.domain = domain.or(self.domain);
         self.gateway = gateway.or(self.gateway);
         self.archive = archive.or(self.archive);
         self.features = features.or(self.features);

@@ -1,6 +1,7 @@
 //! Holds what `[deploy]` in an `eg.toml` says about each stage of an application: names, variables, secrets, tables.
 //! Reading the file is left to `declared`, and what follows for AWS to `needs` and `template`.
 
+mod domain;
 mod format;
 mod gateway;
 mod merge;

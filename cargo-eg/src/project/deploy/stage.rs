@@ -8,6 +8,7 @@ use eg_sdk::manifest::{Function, Manifest, Trigger};
 use serde_json::Value as Json;
 use toml::Spanned;
 
+use super::domain::Domain;
 use super::format::{self, Bus, Days, Section, Service, Statement, Vpc};
 use super::gateway::Gateway;
 use super::named::{At, Named};
@@ -32,6 +33,8 @@ pub(crate) struct Stage {
     pub(crate) bus: Bus,
     /// The gateway that calls the functions, instead of a bus and an HTTP API.
     pub(crate) gateway: Option<Gateway>,
+    /// The domain name of the HTTP API.
+    pub(crate) domain: Option<Domain>,
     /// For how many days EventBridge archives the events of the stack's bus. `None`: it does not.
     pub(crate) archive: Option<u32>,
     /// Features of cargo with which the services are built for AWS.
@@ -85,7 +88,15 @@ impl Stage {
             let text = "functions behind a gateway have no event bus: remove `gateway` or `bus`";
             return Err(Wrong::at(&at(gateway.span().start), text));
         }
+        if let (Some(_), Some(domain)) = (&section.gateway, &section.domain) {
+            let text = "functions behind a gateway have no HTTP API: remove `gateway` or `domain`";
+            return Err(Wrong::at(&at(domain.span().start), text));
+        }
         let region = section.region.map(|region| checked_region(region, at)).transpose()?;
+        if let (Some(domain), Some(region)) = (&section.domain, &region) {
+            let wrong = |text| Wrong::at(&at(domain.span().start), format!("`domain`: {text}"));
+            domain.get_ref().check_region(region).map_err(wrong)?;
+        }
         let shared = Shared::new(section.tables, section.queues, at)?;
         let variables =
             |environment, secrets| variables(environment, secrets, |variable| shared.owner_of(variable), at);
@@ -128,6 +139,7 @@ impl Stage {
             protect: section.protect.unwrap_or(false),
             exclude: section.exclude.into_iter().flatten().map(|name| Named::of(name, at)).collect(),
             gateway: section.gateway.map(Spanned::into_inner),
+            domain: section.domain.map(Spanned::into_inner),
             bus: section.bus.map(|Text(bus)| bus).unwrap_or_default(),
             archive: section.archive.map(|Text(Days(days))| days),
             features: section.features.unwrap_or_default(),

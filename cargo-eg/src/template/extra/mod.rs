@@ -145,6 +145,9 @@ impl Extra {
                 check(&what, &json!({"Condition": condition}));
             }
         }
+        if let Some(domain) = &application.stage.domain {
+            check("`certificate` of `domain`", &domain.certificate);
+        }
         for (manifest, function) in application.functions() {
             let settings = application.stage.function(&function.id);
             for statement in settings.iter().flat_map(|settings| &settings.policies) {

@@ -173,3 +173,49 @@ fn routes_name_their_authorizers() {
         ]
     );
 }
+
+#[test]
+fn an_api_has_a_domain_of_its_own() {
+    let certificate = "arn:aws:acm:eu-central-1:123456789012:certificate/1";
+    let deploy = |certificate: &str| {
+        format!(
+            "[deploy]\ntags = {{ team = \"shop\" }}\ndomain = {{ name = \"api.example.com\", certificate = {certificate} }}"
+        )
+    };
+    let functions = [shop(&format!("[{}]", route("/orders", "")), &json!({}))];
+    let (made, _) = of(&functions, &deploy(&format!("{certificate:?}"))).unwrap();
+    let properties = |id: &str| made["Resources"][id]["Properties"].clone();
+    assert_eq!(
+        properties("Domain"),
+        json!({
+            "DomainName": "api.example.com", "Tags": {"team": "shop"},
+            "DomainNameConfigurations": [
+                {"CertificateArn": certificate, "EndpointType": "REGIONAL", "SecurityPolicy": "TLS_1_2"}],
+        })
+    );
+    assert_eq!(
+        properties("DomainMapping"),
+        json!({"ApiId": {"Ref": "HttpApi"}, "DomainName": {"Ref": "Domain"}, "Stage": {"Ref": "HttpApiStage"}})
+    );
+    let output = |name: &str| made["Outputs"][name]["Value"].clone();
+    assert_eq!(output("DomainUrl"), "https://api.example.com");
+    assert_eq!(output("DomainTarget"), json!({"Fn::GetAtt": ["Domain", "RegionalDomainName"]}));
+    assert_eq!(output("DomainTargetZone"), json!({"Fn::GetAtt": ["Domain", "RegionalHostedZoneId"]}));
+
+    // The certificate may be a resource of the stack.
+    let own = deploy("{ Ref = \"Certificate\" }");
+    let resources = "Resources:\n  Certificate:\n    Type: AWS::CertificateManager::Certificate\n    Properties: { DomainName: api.example.com }";
+    let (made, _) = with(&functions, &own, resources).unwrap();
+    let configuration = &made["Resources"]["Domain"]["Properties"]["DomainNameConfigurations"][0];
+    assert_eq!(configuration["CertificateArn"], json!({"Ref": "Certificate"}));
+    let dangling = of(&functions, &own).unwrap_err();
+    assert_eq!(dangling, ["`certificate` of `domain` refers to `Certificate`, which is not in the template"]);
+
+    let without = of(&[shop(&on(""), &json!({}))], &deploy(&format!("{certificate:?}"))).unwrap_err();
+    assert_eq!(
+        without,
+        [
+            "`domain`: no function has a route of an HTTP API, so nothing would answer at api.example.com: remove `domain` from eg.toml"
+        ]
+    );
+}

@@ -103,7 +103,7 @@ fn everything(app: &App) {
     };
     app.write(
         "eg.toml",
-        "[deploy]\nstack = \"shop\"\narchive = \"1d\"\n\n[deploy.tables.orders]\nvariable = \"ORDERS\"\nservices = [\"order\"]\npartition_key = \"id\"\n",
+        "[deploy]\nstack = \"shop\"\narchive = \"1d\"\ndomain = { name = \"api.example.com\", certificate = \"arn:aws:acm:eu-central-1:123456789012:certificate/1\" }\n\n[deploy.tables.orders]\nvariable = \"ORDERS\"\nservices = [\"order\"]\npartition_key = \"id\"\n",
     );
     let functions = [
         place(256),
@@ -247,7 +247,7 @@ fn cloudformation_may_do_what_the_types_of_resources_need() {
     let template: Value = serde_json::from_str(&made.stdout).expect(&made.stderr);
     let resources = template["Resources"].as_object().unwrap().values();
     let types: BTreeSet<&str> = resources.map(|resource| resource["Type"].as_str().unwrap()).collect();
-    assert_eq!(types.len(), 19, "{types:?}");
+    assert_eq!(types.len(), 21, "{types:?}");
     let Some(output) = python(SCHEMAS, &types.iter().copied().collect::<Vec<_>>()) else { return };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let schemas: BTreeMap<String, BTreeMap<String, Vec<String>>> =
