@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the functions that read a queue.
-    fn readers(&self, queue: &str) -> Vec<&'a str> {
+    pub(super) fn readers(&self, queue: &str) -> Vec<&'a str> {
         let mappings = self.resources.values().filter(|one| kind(one) == "AWS::Lambda::EventSourceMapping");
         let of_queue =
             mappings.filter(|one| self.referenced(&one["Properties"]["EventSourceArn"]) == Some(queue));

@@ -14,7 +14,7 @@ pub(crate) struct Dead {
     pub(crate) id: String,
     /// When it was sent to the queue, in milliseconds since 1970.
     pub(crate) sent_ms: Option<i64>,
-    /// The ARN of the function that failed.
+    /// The ARN or the name of the function that failed.
     pub(crate) function: Option<String>,
     pub(crate) reason: String,
     pub(crate) content: Content,
@@ -84,12 +84,22 @@ impl Dead {
 
     /// Returns the type of the event inside, and its id.
     pub(crate) fn event(&self) -> Option<(String, String)> {
-        let Content::Event(payload) = &self.content else { return None };
+        let (Content::Event(payload) | Content::Message(payload)) = &self.content else { return None };
         let payload: Value = serde_json::from_str(payload).ok()?;
+        // Any other message may have members with these names, too.
+        if matches!(self.content, Content::Message(_)) && !is_event(&payload) {
+            return None;
+        }
         let ty = payload["detail-type"].as_str().or(payload["type"].as_str())?;
         let id = payload["detail"]["ce"]["id"].as_str().or(payload["id"].as_str()).unwrap_or_default();
         Some((ty.to_owned(), id.to_owned()))
     }
+}
+
+/// Whether a message is an event, in the envelope of EventBridge or as a CloudEvent.
+fn is_event(message: &Value) -> bool {
+    message.get("source").is_some()
+        && (message.get("detail-type").is_some() || message.get("specversion").is_some())
 }
 
 /// Returns a payload with other data: the `detail` of an event of EventBridge, or the `data` of a CloudEvent. Everything else
@@ -162,6 +172,9 @@ mod tests {
         let message = read(&json!({"order": 1}), &[]);
         assert_eq!(message.function_name(), None);
         assert_eq!(message.content, Content::Message(r#"{"order":1}"#.to_owned()));
+        assert_eq!(read(&json!({"type": "order", "id": 1}), &[]).event(), None);
+        let retried = read(&event(), &[]);
+        assert_eq!(retried.event(), Some(("order.placed".to_owned(), "e1".to_owned())));
     }
 
     #[test]

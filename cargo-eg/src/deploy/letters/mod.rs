@@ -34,6 +34,8 @@ pub(crate) struct Queue {
     pub(crate) name: String,
     /// The URL of the queue whose messages move here when they have failed too often.
     source: Option<String>,
+    /// The name in AWS of the function that reads that queue, if only one does.
+    reader: Option<String>,
 }
 
 /// A dead letter.
@@ -182,6 +184,7 @@ fn letter(message: Message, queue: &Queue) -> Letter {
     let mut dead = Dead::read(message.body.unwrap_or_default(), &attributes);
     dead.id = message.message_id.unwrap_or_default();
     dead.sent_ms = number(&System::SentTimestamp);
+    dead.function = dead.function.or_else(|| queue.reader.clone());
     Letter {
         dead,
         queue: queue.clone(),
@@ -196,19 +199,29 @@ fn queues(template: &Value, resources: &[Resource]) -> Vec<Queue> {
     let reader = Reader::new(template, &nothing);
     let mut targets = BTreeSet::new();
     failing(template, &mut |target| targets.extend(reader.referenced(target)));
-    let url = |id: &str| resources.iter().find(|one| one.id == id).map(|one| one.physical.clone());
-    let of_queue = |id: &str| {
+    // The physical name of a queue is its URL.
+    let physical = |id: &str| resources.iter().find(|one| one.id == id).map(|one| one.physical.clone());
+    let source_of = |id: &str| {
         let sources = template["Resources"].as_object().into_iter().flatten();
         let mut sources = sources.filter(|(_, one)| kind(one) == "AWS::SQS::Queue");
-        let source =
-            sources.find(|(_, one)| reader.referenced(&one["Properties"]["RedrivePolicy"]) == Some(id));
-        source.and_then(|(source, _)| url(source))
+        let is_source = |one: &Value| reader.referenced(&one["Properties"]["RedrivePolicy"]) == Some(id);
+        sources.find(|(_, one)| is_source(one)).map(|(source, _)| source.as_str())
+    };
+    let reader_of = |source: &str| match reader.readers(source).as_slice() {
+        [only] => physical(only),
+        _ => None,
     };
     let found = targets.into_iter().filter(|id| kind(&template["Resources"][id]) == "AWS::SQS::Queue");
     found
         .filter_map(|id| {
             let name = name(id, &template["Resources"][id]);
-            Some(Queue { url: url(id)?, name, source: of_queue(id) })
+            let source = source_of(id);
+            Some(Queue {
+                url: physical(id)?,
+                name,
+                source: source.and_then(physical),
+                reader: source.and_then(reader_of),
+            })
         })
         .collect()
 }
@@ -242,25 +255,34 @@ mod tests {
             "Orders": {"Type": "AWS::SQS::Queue", "Properties": {"RedrivePolicy": {"deadLetterTargetArn": arn("OrdersFailures")}}},
             "OrdersFailures": {"Type": "AWS::SQS::Queue"},
             "BillFailures": {"Type": "AWS::SQS::Queue"},
+            "Pack": {"Type": "AWS::Lambda::Function"},
+            "Reads": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {
+                "EventSourceArn": arn("Orders"), "FunctionName": {"Ref": "Pack"}}},
             "On": {"Type": "AWS::Events::Rule", "Properties": {"Targets": [{"DeadLetterConfig": {"Arn": arn("BillFailures")}}]}},
             "Config": {"Type": "AWS::Lambda::EventInvokeConfig", "Properties": {
                 "DestinationConfig": {"OnFailure": {"Destination": arn("BillFailures")}}}},
         }});
-        let resources: Vec<Resource> = ["Orders", "OrdersFailures", "BillFailures"]
-            .map(|id| Resource {
-                id: id.to_owned(),
-                physical: format!("https://{id}"),
-                kind: "AWS::SQS::Queue".to_owned(),
-            })
-            .into();
-        let queue = |name: &str, source: Option<&str>| Queue {
+        let resource = |id: &str, kind: &str| Resource {
+            id: id.to_owned(),
+            physical: format!("https://{id}"),
+            kind: kind.to_owned(),
+        };
+        let queues_of_stack =
+            ["Orders", "OrdersFailures", "BillFailures"].map(|id| resource(id, "AWS::SQS::Queue"));
+        let mut resources: Vec<Resource> = queues_of_stack.into();
+        resources.push(resource("Pack", "AWS::Lambda::Function"));
+        let queue = |name: &str, source: Option<&str>, reader: Option<&str>| Queue {
             url: format!("https://{name}"),
             name: name.to_owned(),
             source: source.map(str::to_owned),
+            reader: reader.map(str::to_owned),
         };
         assert_eq!(
             queues(&template, &resources),
-            [queue("BillFailures", None), queue("OrdersFailures", Some("https://Orders"))]
+            [
+                queue("BillFailures", None, None),
+                queue("OrdersFailures", Some("https://Orders"), Some("https://Pack"))
+            ]
         );
     }
 }

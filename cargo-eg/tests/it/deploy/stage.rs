@@ -91,6 +91,48 @@ fn dead_letters_of_a_stage_are_listed_and_handed_in_again() {
     assert_eq!(letters(&[]).stderr, "no dead letters\n");
 }
 
+/// Takes a message from a queue whose name has this part, and shows it to others at once.
+fn received(shop: &Shop, name: &str) -> Option<Value> {
+    shop.aws.block_on(async {
+        let client = queues(shop);
+        let known = client.list_queues().send().await.unwrap().queue_urls.unwrap();
+        let url = known.iter().find(|url| url.contains(name) && !url.contains("Failures")).unwrap();
+        let answer = client.receive_message().queue_url(url).visibility_timeout(0).send().await.unwrap();
+        let message = answer.messages.unwrap_or_default().pop()?;
+        Some(serde_json::from_str(message.body()?).unwrap())
+    })
+}
+
+/// Lambda's own retries would end after three attempts.
+#[test]
+fn an_event_that_a_queue_retries_is_a_dead_letter_in_the_end() {
+    let Some(shop) = Shop::open() else { return };
+    let event = json!({"eventType": "order.placed", "mode": "async", "method": "POST", "path": "/", "retry": {"attempts": 4}});
+    order(&shop.app, &[place(256), json!({"name": "bill", "triggers": [event]})], "first");
+    let plan = shop.plan(10);
+    assert!(plan.contains("    + subscription order.placed\n"), "{plan}");
+    shop.deployed();
+    let emitted =
+        shop.eg(&["emit", "--event", "order.placed", "--data", "{}", "--id", "e1", "--stage", "dev"]);
+    assert_eq!(emitted.code, Some(0), "{emitted:?}");
+    for attempt in 1..=4 {
+        let event = received(&shop, "EventsQueue").unwrap_or_else(|| panic!("attempt {attempt}"));
+        assert_eq!([&event["detail-type"], &event["detail"]["ce"]["id"]], ["order.placed", "e1"], "{event}");
+    }
+    assert_eq!(received(&shop, "EventsQueue"), None);
+
+    let letters = |arguments: &[&str]| shop.eg(&[&["dead-letters"], arguments, &["--stage", "dev"]].concat());
+    let listed = letters(&["--function", "bill", "--json"]);
+    let line: Value = serde_json::from_str(&listed.stdout).unwrap_or_else(|_| panic!("{listed:?}"));
+    assert_eq!(
+        [&line["function"], &line["eventType"], &line["eventId"]],
+        ["order-bill", "order.placed", "e1"]
+    );
+    let retried = letters(&["retry", "--all"]);
+    assert_eq!(retried.stdout, "1 dead letter handed in again\n", "{retried:?}");
+    assert!(received(&shop, "EventsQueue").is_some());
+}
+
 #[test]
 fn events_go_to_the_bus_of_a_stage_and_calls_to_its_functions() {
     let Some(shop) = Shop::open() else { return };
