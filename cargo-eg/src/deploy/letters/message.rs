@@ -124,6 +124,12 @@ pub(super) fn with_data(payload: &str, data: &str) -> Result<String, String> {
     Ok(json!(payload).to_string())
 }
 
+/// Returns the message that takes the place of another one: `data` itself, or the event in `body` with this data.
+pub(super) fn message_with_data(body: &str, data: &str) -> Result<String, String> {
+    let is_event = |text: &str| serde_json::from_str::<Value>(text).is_ok_and(|value| is_event(&value));
+    if is_event(body) && !is_event(data) { with_data(body, data) } else { Ok(data.to_owned()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +197,12 @@ mod tests {
             json!({"specversion": "1.0", "id": "1", "type": "t", "source": "/s", "data": [1]})
         );
         assert!(with_data("{}", "{}").is_err());
+        let changed: Value =
+            serde_json::from_str(&message_with_data(&event().to_string(), r#"{"n":2}"#).unwrap()).unwrap();
+        assert_eq!(changed, expected);
+        for (body, data) in [("{\"n\":1}", "{\"n\":2}"), (cloud_event, cloud_event)] {
+            assert_eq!(message_with_data(body, data).unwrap(), data);
+        }
         assert!(with_data(cloud_event, "{").unwrap_err().starts_with("--data is not JSON: "));
     }
 }

@@ -141,9 +141,13 @@ impl Letters {
                 answer.map_err(|error| failure(&format!("hand in `{id}` again"), &error))?;
             }
             (Content::Message(body), _) if letter.queue.source.is_some() => {
+                let changed = |reason| Failure::new(Exit::Usage, format!("cannot change `{id}`: {reason}"));
+                let body = match edited {
+                    Some(data) => message::message_with_data(body, data).map_err(changed)?,
+                    None => body.clone(),
+                };
                 let call = self.sqs.send_message().set_queue_url(letter.queue.source.clone());
-                let call =
-                    call.message_body(edited.unwrap_or(body)).set_message_group_id(letter.group.clone());
+                let call = call.message_body(body).set_message_group_id(letter.group.clone());
                 let call = call.set_message_deduplication_id(letter.group.is_some().then(|| id.clone()));
                 call.send()
                     .await

@@ -128,9 +128,10 @@ fn an_event_that_a_queue_retries_is_a_dead_letter_in_the_end() {
         [&line["function"], &line["eventType"], &line["eventId"]],
         ["order-bill", "order.placed", "e1"]
     );
-    let retried = letters(&["retry", "--all"]);
+    let retried = letters(&["retry", line["id"].as_str().unwrap(), "--data", "{\"order\":2}"]);
     assert_eq!(retried.stdout, "1 dead letter handed in again\n", "{retried:?}");
-    assert!(received(&shop, "EventsQueue").is_some());
+    let event = received(&shop, "EventsQueue").unwrap();
+    assert_eq!(event["detail"], json!({"order": 2, "ce": {"id": "e1"}}), "{event}");
 }
 
 #[test]
