@@ -93,9 +93,10 @@ pub(crate) struct Invoke {
     #[arg(short, long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     pub(crate) data: Option<String>,
     /// Sample payload. http, event, sqs, schedule, eventbridge, dynamodb-stream, kinesis-stream and kafka are made from the
-    /// function's triggers and schemas; --data sets their body, data, message, detail or record. `--sample list` lists the
-    /// payloads of AWS's services; --data changes members of those.
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(samples::names()), hide_possible_values = true)]
+    /// function's triggers and schemas; --data sets their body, data, message, detail or record. `--sample list`, or no name,
+    /// lists the payloads of AWS's services; --data changes members of those.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = samples::LIST)]
+    #[arg(value_parser = PossibleValuesParser::new(samples::names()), hide_possible_values = true)]
     pub(crate) sample: Option<String>,
     /// Print the payload instead of sending it.
     #[arg(long)]

@@ -124,7 +124,8 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "event")]
     pub(crate) until: Option<OffsetDateTime>,
     /// Only to this function (name or id).
-    #[arg(long, value_name = "FUNCTION")]
+    // As the other commands call it.
+    #[arg(long, value_name = "FUNCTION", alias = "function")]
     pub(crate) to: Option<String>,
     /// Print one JSON object.
     #[arg(long)]

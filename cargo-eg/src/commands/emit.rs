@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::app::Loaded;
 use super::data::Payload;
-use super::history::client;
+use super::history::{client, similar_type};
 use super::stage::is_on_aws;
 use super::{deployed, json_line, print, print_answer, queue, stream};
 use crate::check::schema;
@@ -80,7 +80,7 @@ async fn emit(arguments: &cli::Emit, ty: &str, data: Data) -> Result<(), Failure
     print(&format!("Event emitted: {ty}\nid: {}\n", receipt.id))?;
     match deliveries.as_deref() {
         None => {}
-        Some([]) => eprintln!("no function is subscribed to it{}", meant(&gateway, ty).await),
+        Some([]) => eprintln!("no function is subscribed to it{}", similar_type(&gateway, ty).await),
         Some(deliveries) => deliveries.iter().for_each(|delivery| eprintln!("{}", recipient(delivery))),
     }
     Ok(())
@@ -122,13 +122,6 @@ fn misfits(settings: &Settings, ty: &str, payload: &[u8]) -> BTreeMap<String, Ve
         }
     }
     misfits
-}
-
-/// Returns the suggestion of a known event type that is similar to `ty`, or an empty text.
-async fn meant(gateway: &EventGateway, ty: &str) -> String {
-    let known = gateway.event_types().list().await.unwrap_or_default();
-    let near = nearest(ty, known.iter().map(|known| known.name.as_str()).filter(|name| *name != ty));
-    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
 /// Emits the event and waits for the answer of the function.

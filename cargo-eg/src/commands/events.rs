@@ -4,7 +4,7 @@ use eg_sdk::history::{AcceptedEvent, EventFilter};
 use serde_json::value::RawValue;
 
 use super::functions::{self, Problem};
-use super::history::{client, failure};
+use super::history::{client, failure, similar_type};
 use super::stage::is_on_aws;
 use super::{json_line, print, stage_events};
 use crate::cli;
@@ -49,14 +49,17 @@ pub(crate) async fn run(arguments: cli::Events) -> Result<(), Failure> {
         return print(&events.iter().map(json_line).collect::<Result<String, _>>()?);
     }
     if events.is_empty() {
-        eprintln!(
-            "{}",
-            match (&gateway, filter.is_empty(), since) {
-                (None, _, None) => "no events match in the last hour; --since looks further back",
-                (_, true, _) => "no events yet; `cargo eg emit` emits one",
-                _ => "no events match",
+        match (&gateway, filter.is_empty(), since) {
+            (None, _, None) => eprintln!("no events match in the last hour; --since looks further back"),
+            (_, true, _) => eprintln!("no events yet; `cargo eg emit` emits one"),
+            _ => {
+                let similar = match (&gateway, &filter.ty) {
+                    (Some(gateway), Some(ty)) => similar_type(gateway, ty).await,
+                    _ => String::new(),
+                };
+                eprintln!("no events match{similar}");
             }
-        );
+        }
     }
     print(&columns(&events.iter().map(row).collect::<Vec<_>>()))
 }

@@ -1,14 +1,30 @@
-//! Creates the gateway client for the commands about stored events, and turns errors of its calls into messages for
-//! the command line.
+//! Creates the gateway client for the commands about stored events, turns errors of its calls into messages for the
+//! command line, and suggests event types.
 
+use eg_grammar::nearest;
 use eg_sdk::errors::ErrorCode;
+use eg_sdk::history::EventFilter;
 use eg_sdk::{Error, EventGateway, RetryPolicy, Settings};
 
 use crate::exit::{Exit, Failure};
 
+/// The number of events whose types are suggested.
+const NEWEST: usize = 100;
+
 /// Creates a client that does not retry: the user can repeat the command.
 pub(super) fn client(settings: Settings) -> Result<EventGateway, Failure> {
     Ok(EventGateway::with_settings(settings)?.with_retry(RetryPolicy::none()))
+}
+
+/// Returns the suggestion of an event type that is similar to `ty`, from those that are registered and those of the newest events,
+/// or an empty text.
+pub(super) async fn similar_type(gateway: &EventGateway, ty: &str) -> String {
+    let registered = gateway.event_types().list().await.unwrap_or_default();
+    let newest = gateway.history().events(&EventFilter::default(), NEWEST).await.unwrap_or_default();
+    let known = registered.iter().map(|known| known.name.as_str());
+    let known = known.chain(newest.iter().map(|event| event.event_type.as_str()));
+    let near = nearest(ty, known.filter(|name| *name != ty));
+    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
 /// Returns the failure for an error of the history API.

@@ -107,6 +107,7 @@ fn samples_are_those_of_lambda() {
          hint: write one with --data, or choose one with --sample: `cargo eg invoke --sample list` lists them\n",
     );
     let listed = app.eg(&["invoke", "--sample", "list"]);
+    assert_eq!(app.eg(&["invoke", "raw-echo", "--sample"]).stdout, listed.stdout);
     assert_eq!(listed.code, Some(0), "{listed:?}");
     assert!(listed.stdout.contains("\ncognito-pre-sign-up "), "{listed:?}");
     let misspelt = app.eg(&["invoke", "confirm", "--sample", "cognito-presignup"]);

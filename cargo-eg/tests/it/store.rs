@@ -98,6 +98,9 @@ async fn an_events_story_is_told_per_subscription() {
     }
     let none = terminal.eg(&["events", "--type", "x.y"]);
     assert_eq!((none.code, none.stdout.as_str(), none.stderr.as_str()), (Some(0), "", "no events match\n"));
+    // Nobody has registered this type.
+    let similar = terminal.eg(&["events", "--type", "nobody.care"]);
+    assert_eq!(similar.stderr, "no events match; did you mean `nobody.cares`?\n");
     let nothing = terminal.eg(&["events", "--limit", "0"]);
     assert!(nothing.code == Some(2) && nothing.stderr.contains("write a number from 1 on"), "{nothing:?}");
     let wrong = terminal.eg(&["events", "--since", "yesterday"]);
@@ -241,7 +244,9 @@ async fn stored_events_are_replayed_to_all_or_to_one() {
         (first, transcript.stderr)
     };
     assert_eq!(replayed(&["er-1"]).0, "1 event replayed: 2 deliveries");
-    assert_eq!(replayed(&["order-1", "--to", "bill"]).0, "1 event replayed: 1 delivery");
+    for option in ["--to", "--function"] {
+        assert_eq!(replayed(&["order-1", option, "bill"]).0, "1 event replayed: 1 delivery");
+    }
     assert_eq!(replayed(&["--since", "1h", "--type", "order.placed"]).0, "2 events replayed: 4 deliveries");
     let hint = replayed(&["order-1"]).1;
     assert_eq!(hint, "`cargo eg show EVENT` shows each delivery\n");

@@ -171,10 +171,13 @@ fn line(activity: &Activity, cause: &str) -> Option<String> {
             let (subscription, reason) = (printable(subscription), one_line(reason));
             format!("{RED}subscription disabled{RED:#} {subscription}: {reason}")
         }
-        Activity::Redriven { deliveries, .. } => format!("{} delivered again", dead_letters(*deliveries)),
-        Activity::Discarded { deliveries, .. } => format!("{} discarded", dead_letters(*deliveries)),
+        Activity::Redriven { deliveries, .. } => {
+            format!("{} delivered again", count(*deliveries, "dead letter"))
+        }
+        Activity::Discarded { deliveries, .. } => format!("{} discarded", count(*deliveries, "dead letter")),
         Activity::Replayed { replay, events, deliveries, .. } => {
-            format!("replay {}: {events} events, {deliveries} deliveries", printable(replay))
+            let (events, deliveries) = (count(*events, "event"), count(*deliveries, "delivery"));
+            format!("replay {}: {events}, {deliveries}", printable(replay))
         }
         Activity::CircuitOpened { function, .. } => {
             let function = printable(function);
@@ -185,10 +188,6 @@ fn line(activity: &Activity, cause: &str) -> Option<String> {
         }
     };
     Some(line)
-}
-
-fn dead_letters(count: usize) -> String {
-    if count == 1 { "1 dead letter".to_owned() } else { format!("{count} dead letters") }
 }
 
 fn trigger_line(activity: &TriggerActivity) -> Option<String> {

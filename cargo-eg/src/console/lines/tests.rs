@@ -114,8 +114,8 @@ fn so_is_what_is_changed_and_what_keeps_failing() {
     check(&Activity::Discarded { space: space.clone(), deliveries: 2 }, "2 dead letters discarded");
     let (replay, reason) = ("r-1".to_owned(), "gone\n(410)".to_owned());
     check(
-        &Activity::Replayed { space: space.clone(), replay, events: 3, deliveries: 6 },
-        "replay r-1: 3 events, 6 deliveries",
+        &Activity::Replayed { space: space.clone(), replay, events: 1, deliveries: 6 },
+        "replay r-1: 1 event, 6 deliveries",
     );
     let subscription = "s-1".to_owned();
     check(&Activity::Disabled { space, subscription, reason }, "subscription disabled s-1: gone (410)");
