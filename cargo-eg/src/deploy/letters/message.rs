@@ -86,13 +86,24 @@ impl Dead {
     pub(crate) fn event(&self) -> Option<(String, String)> {
         let (Content::Event(payload) | Content::Message(payload)) = &self.content else { return None };
         let payload: Value = serde_json::from_str(payload).ok()?;
+        let is_message = matches!(self.content, Content::Message(_));
+        let (payload, is_message) =
+            in_message(&payload).map_or((payload, is_message), |inside| (inside, true));
         // Any other message may have members with these names, too.
-        if matches!(self.content, Content::Message(_)) && !is_event(&payload) {
+        if is_message && !is_event(&payload) {
             return None;
         }
         let ty = payload["detail-type"].as_str().or(payload["type"].as_str())?;
         let id = payload["detail"]["ce"]["id"].as_str().or(payload["id"].as_str()).unwrap_or_default();
         Some((ty.to_owned(), id.to_owned()))
+    }
+}
+
+/// Returns what is in the only message of a batch that a function rejected; `None` if the payload is none.
+fn in_message(payload: &Value) -> Option<Value> {
+    match payload["Records"].as_array()?.as_slice() {
+        [only] => serde_json::from_str(only["body"].as_str()?).ok(),
+        _ => None,
     }
 }
 
@@ -102,22 +113,24 @@ fn is_event(message: &Value) -> bool {
         && (message.get("detail-type").is_some() || message.get("specversion").is_some())
 }
 
-/// Returns a payload with other data: the `detail` of an event of EventBridge, or the `data` of a CloudEvent. Everything else
-/// stays, also what the detail says about the event.
+/// Returns a payload with other data: the `detail` of an event of EventBridge, or the `data` of a CloudEvent, also of one in a message.
+/// Everything else stays, also what the detail says about the event.
 pub(super) fn with_data(payload: &str, data: &str) -> Result<String, String> {
-    let mut data: Value =
+    let mut new: Value =
         serde_json::from_str(data).map_err(|error| format!("--data is not JSON: {error}"))?;
     let mut payload: Value = serde_json::from_str(payload).map_err(|_| "its event is not JSON".to_owned())?;
-    if payload.get("detail-type").is_some() {
-        if let (Some(data), Some(own)) = (data.as_object_mut(), payload["detail"].get("ce")) {
+    if let Some(event) = in_message(&payload).filter(is_event) {
+        payload["Records"][0]["body"] = with_data(&event.to_string(), data)?.into();
+    } else if payload.get("detail-type").is_some() {
+        if let (Some(data), Some(own)) = (new.as_object_mut(), payload["detail"].get("ce")) {
             data.insert("ce".to_owned(), own.clone());
         }
-        payload["detail"] = data;
+        payload["detail"] = new;
     } else if payload.get("specversion").is_some() {
         if let Some(members) = payload.as_object_mut() {
             members.remove("data_base64");
         }
-        payload["data"] = data;
+        payload["data"] = new;
     } else {
         return Err("it holds no event whose data could be replaced".to_owned());
     }
@@ -175,6 +188,14 @@ mod tests {
         let batch = read(&batch, &[]);
         assert_eq!((batch.content.clone(), batch.event()), (Content::Stream, None));
 
+        let records = |body: &Value| json!({"Records": [{"messageId": "m", "body": body.to_string()}]});
+        let rejected = |payload: &Value| {
+            let record = json!({"requestContext": {"functionArn": ARN, "condition": "Rejected"}, "requestPayload": payload});
+            read(&record, &[]).event()
+        };
+        assert_eq!(rejected(&records(&event())), Some(("order.placed".to_owned(), "e1".to_owned())));
+        assert_eq!(rejected(&records(&json!({"type": "order", "id": 1}))), None);
+
         let message = read(&json!({"order": 1}), &[]);
         assert_eq!(message.function_name(), None);
         assert_eq!(message.content, Content::Message(r#"{"order":1}"#.to_owned()));
@@ -190,6 +211,11 @@ mod tests {
         let mut expected = event();
         expected["detail"]["n"] = json!(2);
         assert_eq!(changed, expected);
+        let batch = json!({"Records": [{"messageId": "m", "body": event().to_string()}]});
+        let changed: Value =
+            serde_json::from_str(&with_data(&batch.to_string(), r#"{"n":2}"#).unwrap()).unwrap();
+        let inside: Value = serde_json::from_str(changed["Records"][0]["body"].as_str().unwrap()).unwrap();
+        assert_eq!((inside, &changed["Records"][0]["messageId"]), (expected.clone(), &json!("m")));
         let cloud_event = r#"{"specversion":"1.0","id":"1","type":"t","source":"/s","data_base64":"AA=="}"#;
         let changed: Value = serde_json::from_str(&with_data(cloud_event, "[1]").unwrap()).unwrap();
         assert_eq!(
