@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::Packable;
 use super::bundle::Bundle;
-use crate::needs::{self, Permission};
+use crate::needs::{self, Permission, Retries, Tries};
 use crate::project::deploy::{Kept, KeyAttribute, Stage, Value as Setting};
 use crate::project::toolchain::Machine;
 use crate::sockets::is_socket;
@@ -130,6 +130,12 @@ struct Described<'a> {
     patterns: Vec<Value>,
     /// The patterns for the default bus, where AWS's services emit.
     patterns_of_aws: Vec<Value>,
+    /// What Lambda does with events that the function fails to handle, unless a queue does it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asynchronous: Option<Asynchronous>,
+    /// The patterns whose events a queue must retry, because Lambda's own retries do not do what the code says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    retries: Vec<Retried>,
     schedules: Vec<&'a str>,
     queues: Vec<Queue<'a>>,
     streams: Vec<Stream<'a>>,
@@ -143,6 +149,24 @@ struct OfConnections<'a> {
     event: &'a str,
     /// Whether the client gets the answer.
     answers: bool,
+}
+
+/// Lambda's setting for asynchronous invocations.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Asynchronous {
+    maximum_retry_attempts: u32,
+    /// Seconds.
+    maximum_event_age: u32,
+}
+
+/// A pattern, and what a queue does with its events.
+#[derive(Debug, Serialize)]
+struct Retried {
+    pattern: Value,
+    attempts: u32,
+    /// Seconds from the beginning of one attempt to that of the next.
+    pause: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -320,6 +344,15 @@ impl<'a> Described<'a> {
                 .collect(),
             streams_answers: has_api && function.streams(),
             patterns: needs::patterns(function, stage),
+            asynchronous: Tries::of(function, stage).map(|Tries { attempts, age }| Asynchronous {
+                maximum_retry_attempts: attempts - 1,
+                maximum_event_age: age,
+            }),
+            retries: function
+                .triggers
+                .iter()
+                .filter_map(|trigger| retried(function, trigger, stage))
+                .collect(),
             patterns_of_aws: needs::patterns_of_aws(function),
             schedules,
             queues,
@@ -327,4 +360,16 @@ impl<'a> Described<'a> {
             permissions: needs::permissions(manifest, function, stage),
         }
     }
+}
+
+/// Returns the pattern of a trigger, if a queue must retry its events.
+fn retried(function: &Function, trigger: &Trigger, stage: Option<&Stage>) -> Option<Retried> {
+    let pattern = match trigger {
+        _ if !needs::is_of_rule(trigger, stage) => return None,
+        Trigger::Event(event) => needs::pattern(event).ok()?,
+        Trigger::EventBridge { event_bridge, .. } => serde_json::to_value(event_bridge).ok()?,
+        _ => return None,
+    };
+    let Retries { attempts, pause } = Retries::of(function, needs::retry_of(trigger), stage).ok()??;
+    Some(Retried { pattern, attempts, pause })
 }

@@ -7,7 +7,7 @@ use eg_grammar::variable::{CONNECTIONS, SECRETS};
 use eg_sdk::manifest::{Function, Manifest, Trigger};
 use serde_json::{Value as Json, json};
 
-use crate::needs::{self, RUNTIME};
+use crate::needs::{self, RUNTIME, Tries};
 use crate::project::deploy::{FunctionSettings, Gateway, Value, Vpc};
 use crate::sockets::is_socket;
 
@@ -15,6 +15,7 @@ use super::builder::{Builder, resource};
 use super::names::{arn, in_stack, pascal, reference, sub};
 use super::paths::Paths;
 use super::queues::{Queues, failures_id, retrying};
+use super::retry::invoke_config;
 use super::role::{Own, role};
 use super::rules::{Rules, queues_of};
 use super::streams::Stream;
@@ -94,8 +95,8 @@ impl Whole<'_> {
         self.mappings(&id, settings.concurrency, builder);
         let mut rules = Rules::new(application, &manifest.service, function, &id, &retried);
         rules.add(builder);
-        if let Some(tries) = rules.tries {
-            let config = tries.invoke_config(&id, &arn(&failures_id(&manifest.service)));
+        if let Some(tries) = Tries::of(function, Some(application.stage)) {
+            let config = invoke_config(tries, &id, &arn(&failures_id(&manifest.service)));
             builder.add(format!("{id}Retries"), what, resource("AWS::Lambda::EventInvokeConfig", config));
         }
         let (made, into_queues) = (rules.made, rules.into_queues);

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use eg_grammar::limits;
 use eg_sdk::manifest::Trigger;
 
-use crate::needs;
+use crate::needs::{self, HIDDEN, Retries};
 
 use super::builder::{Builder, kept, resource};
 use super::names::{arn, pascal, reference};
-use super::retry::{HIDDEN, Retries};
 use super::role::document;
 use super::{Application, Tree, map};
 

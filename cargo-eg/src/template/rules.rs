@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use eg_sdk::manifest::{EventTrigger, Function, Method, RetryOptions, RoutePath, Trigger};
 use serde_json::{Value, json};
 
-use crate::needs;
+use crate::needs::{self, Retries, Tries, is_of_rule, retry_of};
 use crate::sockets::is_socket;
 
 use super::builder::{Builder, resource};
 use super::names::{arn, pascal, reference};
 use super::queues::failures_id;
-use super::retry::{Retries, Tries, rule_age, rule_policy};
+use super::retry::{rule_age, rule_policy};
 use super::{Application, Tree, map};
 
 /// How long the pattern of a rule may be, in characters
@@ -44,8 +44,6 @@ pub(super) struct Rules<'a> {
     queues: &'a BTreeMap<Retries, String>,
     /// The rules that send to each of these queues.
     pub(super) into_queues: BTreeMap<String, Vec<String>>,
-    /// What Lambda itself retries. `None`: nothing.
-    pub(super) tries: Option<Tries>,
 }
 
 /// How a rule hands events to a function.
@@ -65,11 +63,11 @@ pub(super) fn queues_of(
     id: &str,
     problems: &mut Vec<String>,
 ) -> BTreeMap<Retries, String> {
-    let timeout = needs::timeout(function, Some(application.stage));
-    let retried = function.triggers.iter().filter(|trigger| is_of_rule(application, trigger));
+    let stage = Some(application.stage);
+    let retried = function.triggers.iter().filter(|trigger| is_of_rule(trigger, stage));
     let mut queues = BTreeMap::new();
     for retry in retried.map(retry_of) {
-        match Retries::of(retry, timeout) {
+        match Retries::of(function, retry, stage) {
             Ok(None) => {}
             Ok(Some(retries)) => drop(queues.insert(retries, String::new())),
             Err(reason) => problems.push(format!("{} ({}): {reason}", function.id, function.source)),
@@ -82,27 +80,6 @@ pub(super) fn queues_of(
     queues
 }
 
-/// Whether a rule delivers the events of a trigger: no gateway and no route does.
-fn is_of_rule(application: &Application<'_>, trigger: &Trigger) -> bool {
-    match trigger {
-        Trigger::Event(event) => {
-            !application.is_behind_gateway() && !event.is_http() && needs::pattern(event).is_ok()
-        }
-        Trigger::EventBridge { event_bridge, .. } => {
-            !application.is_behind_gateway() || event_bridge.is_of_aws()
-        }
-        _ => false,
-    }
-}
-
-fn retry_of(trigger: &Trigger) -> Option<&RetryOptions> {
-    match trigger {
-        Trigger::Event(event) => event.retry.as_ref(),
-        Trigger::EventBridge { retry, .. } => retry.as_ref(),
-        _ => None,
-    }
-}
-
 impl<'a> Rules<'a> {
     pub(super) fn new(
         application: &'a Application<'a>,
@@ -111,16 +88,7 @@ impl<'a> Rules<'a> {
         id: &'a str,
         queues: &'a BTreeMap<Retries, String>,
     ) -> Self {
-        Self {
-            application,
-            function,
-            service,
-            id,
-            made: Vec::new(),
-            queues,
-            into_queues: BTreeMap::new(),
-            tries: None,
-        }
+        Self { application, function, service, id, made: Vec::new(), queues, into_queues: BTreeMap::new() }
     }
 
     /// Adds the rules for the function's triggers.
@@ -141,7 +109,7 @@ impl<'a> Rules<'a> {
                     }
                 }
                 Trigger::EventBridge { event_bridge: pattern, retry, .. }
-                    if is_of_rule(self.application, trigger) =>
+                    if is_of_rule(trigger, Some(self.application.stage)) =>
                 {
                     let way = self.way(retry.as_ref(), builder);
                     // Services of AWS emit on the default bus only.
@@ -176,14 +144,13 @@ impl<'a> Rules<'a> {
     }
 
     /// Returns how the events of a trigger with these settings reach the function.
-    fn way(&mut self, retry: Option<&RetryOptions>, builder: &mut Builder) -> Way {
-        let timeout = needs::timeout(self.function, Some(self.application.stage));
+    fn way(&self, retry: Option<&RetryOptions>, builder: &mut Builder) -> Way {
         // What SQS cannot do is a problem already.
-        if let Ok(Some(retries)) = Retries::of(retry, timeout) {
+        if let Ok(Some(retries)) = Retries::of(self.function, retry, Some(self.application.stage)) {
             builder.notes.extend(retries.note(&self.function.id, retry));
             return Way::Queued(retries);
         }
-        self.tries.get_or_insert_default().add(&self.function.id, retry, &mut builder.notes);
+        builder.notes.extend(Tries::note(&self.function.id, retry));
         Way::Directly { age: rule_age(retry) }
     }
 

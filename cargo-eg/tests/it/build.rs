@@ -78,7 +78,8 @@ fn a_zip_file_for_each_service_and_what_its_functions_need() {
         "doc": "Takes an order.", "triggers": [http], "emits": ["order.placed", "order.refused"],
         "sources": {"order.refused": "/shop"}, "timeout": 10, "memory": 512,
     });
-    let ship = json!({"triggers": [on, {"schedule": "rate(1 day)"}, {"queue": "parcels", "batchSize": 5, "window": 2}]});
+    let retried = json!({"eventType": "order.sent", "mode": "async", "method": "POST", "path": "/", "retry": {"attempts": 5}});
+    let ship = json!({"triggers": [on, retried, {"schedule": "rate(1 day)"}, {"queue": "parcels", "batchSize": 5, "window": 2}]});
     let price = json!({"triggers": [{"invoke": true}]});
     order(&app, &[function("place", &place), function("ship", &ship), function("price", &price)]);
     let send =
@@ -127,7 +128,9 @@ fn a_zip_file_for_each_service_and_what_its_functions_need() {
         {"id": "order-ship", "name": "ship", "handler": "order.ship", "source": "services/order/src/main.rs:7",
          "timeout": 30, "memory": 256, "variables": ["EVENT_FAILURES_QUEUE"], "invoked": false, "streamsAnswers": false,
          "environment": {}, "secrets": {}, "tables": {}, "sendsTo": {},
-         "patternsOfAws": [], "streams": [], "routes": [], "patterns": [{"detail-type": ["order.paid"]}],
+         "patternsOfAws": [], "streams": [], "routes": [], "patterns": [{"detail-type": ["order.paid"]}, {"detail-type": ["order.sent"]}],
+         "asynchronous": {"maximumRetryAttempts": 2, "maximumEventAge": 21600},
+         "retries": [{"pattern": {"detail-type": ["order.sent"]}, "attempts": 5, "pause": 30}],
          "schedules": ["rate(1 day)"], "queues": [{"name": "parcels", "batchSize": 5, "window": 2}],
          "permissions": [log, failures, queue]},
     ]);

@@ -142,11 +142,14 @@ fn events_that_are_retried_alike_share_a_rule() {
     assert_eq!(
         rules,
         [
-            ("ShopShipItRule", json!(["a", "c", "d"])),
+            ("ShopShipItRule", json!(["a", "c"])),
             ("ShopShipItRule3600", json!(["b"])),
-            ("ShopShipItRule60", json!(["e"])),
+            // Lambda has one setting for a function: it would attempt these as often as the others.
+            ("ShopShipItRuleOf1Attempts", json!(["d"])),
+            ("ShopShipItRuleOf2Attempts", json!(["e"])),
         ]
     );
+    assert_eq!(made["Resources"]["ShopShipItRetries"]["Properties"]["MaximumRetryAttempts"], 2);
     for (permission, properties) in all(&made, "AWS::Lambda::Permission") {
         let rule = permission.strip_suffix("Permission").unwrap();
         assert_eq!(properties["SourceArn"], json!({"Fn::GetAtt": [rule, "Arn"]}));

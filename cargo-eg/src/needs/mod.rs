@@ -1,6 +1,8 @@
 //! Derives from the manifest what a function needs on AWS: the events of a bus, permissions with their reasons, variables.
 //! `template` and `artifacts` write it down, each in a format of its own.
 
+mod retries;
+
 use std::collections::BTreeMap;
 
 use eg_grammar::variable::CONNECTIONS;
@@ -10,6 +12,7 @@ use eg_sdk::manifest::{EventTrigger, Function, Manifest, RetryOptions, RoutePath
 use serde::Serialize;
 use serde_json::{Value, json};
 
+pub(crate) use self::retries::{HIDDEN, Retries, Tries, is_of_rule, retry_of};
 use crate::project::deploy::{EVENT_BUS, Stage};
 use crate::sockets::is_socket;
 
