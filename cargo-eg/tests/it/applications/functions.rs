@@ -166,7 +166,11 @@ impl Functions {
 
     fn invoke(&self, name: &str, payload: &Value) -> Value {
         self.invoked.borrow_mut().insert(name.to_owned());
-        self.application.aws.block_on(self.emulated[name].invoke(payload))
+        let emulated = self
+            .emulated
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} is no function of the stack: {payload}"));
+        self.application.aws.block_on(emulated.invoke(payload))
     }
 }
 
