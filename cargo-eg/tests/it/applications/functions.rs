@@ -122,7 +122,9 @@ impl Functions {
     pub(super) fn settle(&self) {
         for _ in 0..EVENTS {
             let Some((function, event)) = self.stack.delivered(&self.application.aws) else { return };
-            self.invoke(function, &event);
+            let answer = self.invoke(function, &event);
+            let failed = answer["batchItemFailures"].as_array();
+            assert!(failed.is_none_or(Vec::is_empty), "{function}: {answer}: {event}");
         }
         panic!("{EVENTS} events and no end");
     }

@@ -17,9 +17,12 @@ const IN_TRANSACTIONS: [(&str, &str); 4] = [
 ];
 
 /// Rights that Lambda itself uses, with the role of the function, and what for.
-const OF_LAMBDA: [(&str, &str); 5] = [
+const OF_LAMBDA: [(&str, &str); 8] = [
     ("logs:CreateLogStream", "begins a log"),
     ("logs:PutLogEvents", "writes what the function prints"),
+    ("sqs:DeleteMessage", "removes what the function has handled from the queue that retries it"),
+    ("sqs:GetQueueAttributes", "reads the queue that retries events"),
+    ("sqs:ReceiveMessage", "reads the queue that retries events"),
     ("sqs:SendMessage", "keeps what the function fails to handle"),
     ("xray:PutTelemetryRecords", "reports on traces"),
     ("xray:PutTraceSegments", "traces invocations"),

@@ -1,7 +1,7 @@
 """Prints what AWS has made from a template, as JSON: functions with their settings and policies, rules, routes, queues.
 
-With the third argument "tap", each rule gets a queue in the place of its function: moto cannot invoke functions, and the test sees
-what is delivered to them. Without it, there are no rules in the output.
+With the third argument "tap", each rule gets a queue in the place of its target, a function or the queue that a function reads: moto
+cannot invoke functions, and the test sees what is delivered to them. Without it, there are no rules in the output.
 """
 
 import ast
@@ -46,6 +46,14 @@ def function(name):
     }
 
 
+def reader(target):
+    """Returns the name of the function that gets the events, and the queue that it reads them from, if any."""
+    if ":sqs:" not in target:
+        return target.split(":")[-1], None
+    [mapping] = functions.list_event_source_mappings(EventSourceArn=target)["EventSourceMappings"]
+    return mapping["FunctionArn"].split(":")[6], target
+
+
 def tap(rule, bus):
     described = {key: rule[key] for key in ("Arn", "EventPattern", "ScheduleExpression") if key in rule}
     place = {"Rule": rule["Name"], "EventBusName": bus}
@@ -54,7 +62,8 @@ def tap(rule, bus):
     events.remove_targets(**place, Ids=[target["Id"] for target in targets])
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
     events.put_targets(**place, Targets=[{"Id": "tap", "Arn": attributes["QueueArn"]}])
-    return described | {"function": targets[0]["Arn"].split(":")[-1], "queue": queue}
+    function, source = reader(targets[0]["Arn"])
+    return described | {"function": function, "source": source, "queue": queue}
 
 
 buses = [*physical("AWS::Events::EventBus").values(), "default"] if tapped else []

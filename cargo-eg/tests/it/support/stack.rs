@@ -1,5 +1,5 @@
-//! Reads what AWS has made from the template of an application, as its APIs report it. Queues in the place of functions show what rules
-//! deliver.
+//! Reads what AWS has made from the template of an application, as its APIs report it. Queues in the place of functions, and of the
+//! queues that these read, show what rules deliver.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub(crate) struct Function {
     pub(crate) policies: Vec<Value>,
 }
 
-/// A rule, and the queue in the place of its function.
+/// A rule, and the queue in the place of its target.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Rule {
     #[serde(rename = "Arn")]
@@ -40,7 +40,23 @@ pub(crate) struct Rule {
     pub(crate) schedule: Option<String>,
     /// The name of the function.
     pub(crate) function: String,
+    /// The ARN of the queue between the rule and the function.
+    source: Option<String>,
     queue: String,
+}
+
+impl Rule {
+    /// Returns what the function gets of an event.
+    fn payload(&self, event: Value) -> Value {
+        let Some(source) = &self.source else { return event };
+        let attributes = json!({"ApproximateReceiveCount": "1", "SentTimestamp": "1796040000000"});
+        let record = json!({
+            "messageId": "00000000-0000-4000-8000-000000000000", "receiptHandle": "receipt", "body": event.to_string(),
+            "attributes": attributes, "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs", "eventSourceARN": source,
+            "awsRegion": "eu-central-1",
+        });
+        json!({ "Records": [record] })
+    }
 }
 
 impl Stack {
@@ -63,7 +79,9 @@ impl Stack {
 
     /// Takes one event that a rule has delivered. Returns it with the function that is to get it.
     pub(crate) fn delivered(&self, aws: &Aws) -> Option<(&str, Value)> {
-        self.rules.iter().find_map(|rule| Some((rule.function.as_str(), taken(aws, &rule.queue)?)))
+        self.rules
+            .iter()
+            .find_map(|rule| Some((rule.function.as_str(), rule.payload(taken(aws, &rule.queue)?))))
     }
 }
 
