@@ -22,7 +22,7 @@ console.log(JSON.stringify(App.of(stack)!.synth().getStackByName("shop").templat
 "#;
 
 /// Members that not every function has.
-const OPTIONAL: [&str; 3] = ["concurrency", "doc", "vpc"];
+const OPTIONAL: [&str; 5] = ["asynchronous", "concurrency", "doc", "retries", "vpc"];
 
 /// Returns the first block of a language after a heading of the document.
 fn example(heading: &str, language: &str) -> String {

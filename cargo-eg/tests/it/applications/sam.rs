@@ -58,7 +58,9 @@ fn by_sam(app: &Application) {
 
 /// Returns what a stack consists of, without what differs by account.
 fn described(stack: &Stack, account: &str) -> String {
-    let rules: Vec<_> = stack.rules.iter().map(|rule| (&rule.function, &rule.schedule)).collect();
+    let mut rules: Vec<_> = stack.rules.iter().map(|rule| (&rule.function, &rule.schedule)).collect();
+    // Their names end in what AWS has chosen, so they come in any order.
+    rules.sort();
     let mut text = format!("{:#?}\n{:#?}\n{rules:#?}", stack.functions, stack.tables);
     for (id, url) in &stack.queues {
         let name = url.rsplit('/').next().unwrap();
