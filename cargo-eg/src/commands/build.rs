@@ -55,7 +55,12 @@ pub(crate) async fn run(arguments: cli::BuildServices) -> Result<(), Failure> {
         match code {
             Code::Binary(path) => {
                 let stage = deploy.map(|deploy| deploy.stage(stage.as_deref()).cloned()).transpose()?;
-                programs.push(Packable { manifest, path, stage });
+                // What a stage excludes is not for its tools either.
+                let manifest = match &stage {
+                    Some(stage) => stage.deployed(manifest),
+                    None => Some(manifest),
+                };
+                programs.extend(manifest.map(|manifest| Packable { manifest, path, stage }));
             }
             Code::Programs(_) => warn(&left_out(&manifest.service)),
         }

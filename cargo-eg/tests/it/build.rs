@@ -169,6 +169,28 @@ concurrency = 3
 environment = { LOG = "warn" }
 "#;
 
+#[test]
+fn what_a_stage_excludes_is_left_out() {
+    let app = App::new();
+    let subscribed = |ty: &str| json!({"eventType": ty, "mode": "async", "method": "POST", "path": "/"});
+    let log = json!({"triggers": [subscribed("order.paid"), subscribed("eventgateway.function.invoked")]});
+    order(&app, &[function("log", &log), function("sim", &json!({}))]);
+    app.service("partner", &[record("partner", "answer", "GET /")], &Main::Serves);
+    app.write(
+        "eg.toml",
+        "[deploy]\nexclude = [\"partner\", \"order-sim\"]\n[deploy.function.order-log]\nexclude = [\"eventgateway.function.invoked\"]\n",
+    );
+    let done = build(&app, &["--json"]);
+    assert!(done.code == Some(0) && !done.stderr.contains("eventgateway"), "{done:?}");
+    let artifacts: Value = serde_json::from_str(&done.stdout).unwrap();
+    let [service] = artifacts["services"].as_array().unwrap().as_slice() else { panic!("{artifacts}") };
+    let [function] = service["functions"].as_array().unwrap().as_slice() else { panic!("{service}") };
+    assert_eq!(
+        (&function["id"], &function["patterns"]),
+        (&json!("order-log"), &json!([{"detail-type": ["order.paid"]}]))
+    );
+}
+
 /// Other tools make from the file what `template` makes.
 #[test]
 fn settings_of_a_stage_are_in_the_description() {
