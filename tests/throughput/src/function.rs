@@ -79,6 +79,18 @@ impl Functions {
         self.arrived.load(Ordering::SeqCst)
     }
 
+    /// Records that an event has arrived.
+    pub fn collect(&self, event: &[u8]) {
+        let Some(number) = number(event) else { return };
+        let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
+        if collected.len() <= number {
+            collected.resize(number + 1, false);
+        }
+        if !std::mem::replace(&mut collected[number], true) {
+            self.arrived.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
     pub fn forget(&self) {
         self.collected.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.arrived.store(0, Ordering::SeqCst);
@@ -99,17 +111,11 @@ async fn answer() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], REPLY)
 }
 
-const REPLY: &str = r#"{"statusCode":200,"body":"hi"}"#;
+/// What `/answer` answers.
+pub const REPLY: &str = r#"{"statusCode":200,"body":"hi"}"#;
 
 async fn collect(State(functions): State<Arc<Functions>>, event: Bytes) {
-    let Some(number) = number(&event) else { return };
-    let mut collected = functions.collected.lock().unwrap_or_else(PoisonError::into_inner);
-    if collected.len() <= number {
-        collected.resize(number + 1, false);
-    }
-    if !std::mem::replace(&mut collected[number], true) {
-        functions.arrived.fetch_add(1, Ordering::SeqCst);
-    }
+    functions.collect(&event);
 }
 
 /// Returns the number of an event that `post.lua` has made. Reads it without a JSON parser.

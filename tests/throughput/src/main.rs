@@ -1,5 +1,5 @@
 //! Measures the gateway under load and prints the table of README.md: rates beside plain axum and nginx in the same
-//! rounds, the effect of one hung subscriber on the others, memory, and the time to restart after SIGKILL.
+//! rounds, and Restate after them, the effect of one hung subscriber on the others, memory, and the time to restart after SIGKILL.
 //!
 //! With the argument `instructions` it counts the gateway's instructions per event instead, with `jobs` it measures what
 //! emitters wait during long work, and with `neighbour` what requests wait beside a route that hangs.
@@ -13,6 +13,7 @@ mod jobs;
 mod load;
 mod neighbour;
 mod programs;
+mod restate;
 mod table;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ use serde_json::json;
 use function::{Functions, now};
 use load::{Load, Requests, costly, wrk};
 use programs::{Gateway, Nginx, build_gateway};
+use restate::Restate;
 use table::{Goal, Table, median};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -66,7 +68,8 @@ async fn main() -> Result<()> {
 
     let mut table = Table::default();
     let began = ticks()?;
-    rates(&mut table, &functions, &nginx, &gateway).await?;
+    let axum = rates(&mut table, &functions, &nginx, &gateway).await?;
+    Restate::start(&functions).await?.rows(&mut table, &functions, axum).await?;
     hung_subscriber(&mut table, &functions, &gateway).await?;
     memory(&mut table, &gateway, stored).await?;
     drop(gateway);
@@ -96,7 +99,8 @@ fn ticks() -> Result<Ticks> {
     Ok(Ticks { all: columns.iter().sum(), stolen })
 }
 
-async fn rates(table: &mut Table, functions: &Functions, nginx: &Nginx, gateway: &Gateway) -> Result<()> {
+/// Measures rates, and returns that of events at axum.
+async fn rates(table: &mut Table, functions: &Functions, nginx: &Nginx, gateway: &Gateway) -> Result<f64> {
     let [mut gets, mut proxied_gets, mut answered] = [const { Vec::new() }; 3];
     let [mut posts, mut proxied_posts, mut accepted] = [const { Vec::new() }; 3];
     let [mut delivered, mut backlogs] = [const { Vec::new() }; 2];
@@ -143,7 +147,7 @@ async fn rates(table: &mut Table, functions: &Functions, nginx: &Nginx, gateway:
     let of = |f: fn(&Delivered) -> f64| median(backlogs.iter().map(|(_, delivered)| f(delivered)));
     let name = format!("delivered from a backlog of {:.0}", of(|delivered| delivered.backlog));
     table.rate(&name, of(|delivered| delivered.after), axum, Some(Goal::AtLeast(10_000.0)));
-    Ok(())
+    Ok(axum)
 }
 
 /// The result of emitting events with a subscriber.
