@@ -78,10 +78,12 @@ impl Registrar<'_> {
             }
             None => self.emptied(&old).await,
         };
-        let stack = &self.target.stack;
+        let (stack, region, account) = (&self.target.stack, &self.region, self.account);
         let changed = left.map_err(|failure| {
             let up = format!("stack `{stack}` is deployed, but its old gateway still calls its functions");
-            failure.after(&up).hint(format!("delete there what has the label `stack: {stack}`"))
+            failure.after(&up).hint(format!(
+                "delete there what has the labels `stack: {stack}`, `region: {region}` and `account: {account}`"
+            ))
         })?;
         if changed.count > 0 {
             self.report_removal(&old, &changed);

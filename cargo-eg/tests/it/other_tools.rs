@@ -145,4 +145,11 @@ fn cdk_makes_a_stack() {
     let rules = of_kind("AWS::Events::Rule");
     assert_eq!(rules.len(), 1);
     assert_eq!(rules[0]["EventPattern"], json!({"detail-type": ["order.placed"]}));
+    // Of the event and of the schedule.
+    let retried = of_kind("AWS::Lambda::EventInvokeConfig");
+    assert_eq!(retried.len(), 2);
+    for config in retried {
+        assert_eq!([&config["MaximumRetryAttempts"], &config["MaximumEventAgeInSeconds"]], [2, 21_600]);
+        assert!(config["DestinationConfig"]["OnFailure"]["Destination"].is_object(), "{config}");
+    }
 }
