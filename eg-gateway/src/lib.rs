@@ -116,6 +116,9 @@
 //! | `POST /v1/spaces/<space>/subscriptions/replace` | `{"delete": [<id>, …], "create": [<subscription>, …]}`, as one change, so that no request arrives between the old and the new subscription |
 //! | `POST /v1/backup` | a copy of the store, while the gateway runs |
 //! | `GET /v1/accounting` | counts of deliveries: `accepted = delivered + pending + dead + expired + filtered` |
+//! | `POST /v1/spaces/<space>/deliveries/<id>/retry` | attempts a delivery at once that waits for its next attempt |
+//! | `GET /v1/statistics` | events and calls in each minute of the last hour, the backlog, the size of the store |
+//! | `GET /v1/spaces/<space>/statistics` | for each function: calls, failures, p50 and p95, the last failure, the circuit breaker |
 //! | `GET /v1/feed` | everything that happens, as server-sent events; resumes after `Last-Event-ID` |
 //!
 //! The answers are the types of [`eg_sdk::history`]. The body of an error is an [`ErrorBody`](eg_sdk::errors::ErrorBody),
@@ -245,6 +248,7 @@ mod log;
 mod metrics;
 mod options;
 mod outbound;
+mod recent;
 mod reception;
 mod retention;
 mod server;

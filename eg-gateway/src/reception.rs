@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use eg_grammar::is_system_event_type;
 use eg_sdk::history::Loss;
 
 use crate::activity::{Activity, DeliveryOutcome, LOG_OF_CALLS, unattempted};
@@ -13,10 +14,12 @@ use crate::decide::arrival::{NewEvent, Origin, Terms};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
 use crate::decide::place::OTHER_SPACES;
+use crate::decide::secrets::Veil;
 use crate::decide::snapshot::Snapshot;
 use crate::feed::Feed;
 use crate::metrics::{Metrics, Outcome};
 use crate::options::Options;
+use crate::recent::Recent;
 use crate::store::{Accepted, Losses, Lost, Notices, Store, StoreError};
 use crate::wakeups::{Wakeups, Woken};
 
@@ -27,6 +30,7 @@ pub(crate) struct Reception {
     pub(crate) wakeups: Arc<Wakeups>,
     pub(crate) feed: Feed,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) recent: Arc<Recent>,
     /// Memory for requests and for the answers of functions, in bytes.
     pub(crate) memory: Budget,
     pub(crate) terms: Terms,
@@ -45,7 +49,8 @@ impl Reception {
     ) -> Self {
         let terms = Terms { dedupe_window: options.dedupe_window, max_hops: options.max_hops };
         let (metrics, memory) = (Arc::new(Metrics::new()), Budget::new(options.memory_limit));
-        Self { store, wakeups: Arc::default(), feed, metrics, memory, terms, configuration, clock }
+        let recent = Arc::new(Recent::new(clock.timestamp()));
+        Self { store, wakeups: Arc::default(), feed, metrics, recent, memory, terms, configuration, clock }
     }
 
     /// Accepts the events of an emitter in `space`, all or none, whose deliveries were decided by `snapshot`. Returns once
@@ -150,6 +155,9 @@ impl Reception {
     fn announce_one(&self, new: &NewEvent, wake: &mut impl FnMut(Lane)) {
         let NewEvent { event, origin: Origin { space, method, path, .. }, intakes, .. } = new;
         self.metrics.began(space, intakes.len());
+        if !is_system_event_type(event.ty()) {
+            self.recent.accepted(self.clock.timestamp());
+        }
         self.feed.publish(|| Activity::Received {
             event_id: event.id().to_owned(),
             event_type: event.ty().to_owned(),
@@ -168,7 +176,9 @@ impl Reception {
                     self.metrics.ended(space, Outcome::Filtered, 1);
                     self.feed.publish(|| {
                         let (event_id, event_type) = names();
-                        let mismatch = (**mismatch).clone();
+                        let mut mismatch = (**mismatch).clone();
+                        let snapshot = self.configuration.current();
+                        Veil::new(&snapshot.catalog, space).hide_mismatch(&event_type, &mut mismatch);
                         Activity::Filtered { event_id, event_type, function, mismatch }
                     });
                 }

@@ -95,6 +95,18 @@ impl DeliveryPolicy {
         if pause > left || left.is_zero() { Redelivery::TooOld } else { Redelivery::After(pause) }
     }
 
+    /// Returns the longest time from the first to the last attempt, without the time of the calls: that with the longest
+    /// pauses. On average, the attempts take half of it.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        let pauses = self.attempts.saturating_sub(1);
+        // From the 32nd pause on, all have the same bound.
+        let growing = (1..=pauses.min(32)).map(|failures| self.bound(failures));
+        let sum = growing.fold(Duration::ZERO, Duration::saturating_add);
+        let rest = self.bound(u32::MAX).saturating_mul(pauses.saturating_sub(32));
+        sum.saturating_add(rest).min(self.max_age)
+    }
+
     fn bound(&self, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         self.min_backoff.saturating_mul(1 << doublings).min(self.max_backoff)
@@ -118,6 +130,23 @@ mod tests {
                 Redelivery::After(SECOND * seconds),
                 "after {failures} failures"
             );
+        }
+    }
+
+    #[test]
+    fn the_longest_time_is_the_sum_of_all_bounds() {
+        let policy =
+            |attempts, max_age: Duration| DeliveryPolicy { attempts, max_age, ..DeliveryPolicy::default() };
+        for (attempts, max_age, seconds) in [
+            (0, 3600, 0),
+            (1, 3600, 0),
+            (4, 3600, 7),
+            (16, 86_400, 511 + 6 * 300),
+            (16, 60, 60),
+            (102, 86_400, 511 + 92 * 300),
+            (u32::MAX, 86_400, 86_400),
+        ] {
+            assert_eq!(policy(attempts, SECOND * max_age).longest(), SECOND * seconds, "{attempts}");
         }
     }
 

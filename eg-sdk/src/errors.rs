@@ -66,6 +66,8 @@ named! {
         KeyMissing = "key_missing",
         /// The access key does not allow the request.
         KeyRefused = "key_refused",
+        /// The access key allows reading, and the request changes something.
+        KeyOnlyReads = "key_only_reads",
         /// Only clients on the gateway's own machine may send the request.
         NotLocal = "not_local",
         /// A web page from elsewhere sent the request, or the request calls the gateway by a foreign name.
@@ -123,7 +125,9 @@ impl ErrorCode {
             | Self::InUse
             | Self::Unsupported => 400,
             Self::KeyMissing => 401,
-            Self::KeyRefused | Self::NotLocal | Self::Foreign | Self::NotAuthorized => 403,
+            Self::KeyRefused | Self::KeyOnlyReads | Self::NotLocal | Self::Foreign | Self::NotAuthorized => {
+                403
+            }
             Self::NotFound | Self::UnknownPath => 404,
             Self::MethodNotAllowed => 405,
             Self::Timeout => 408,

@@ -15,6 +15,7 @@ use super::errors::ApiError;
 use super::{answer, streamed};
 use crate::activity::{Activity, LOG_OF_CALLS};
 use crate::budget::Holder;
+use crate::clock;
 use crate::decide::delivery::Failure;
 use crate::decide::event::Event;
 use crate::decide::reply;
@@ -22,6 +23,7 @@ use crate::decide::snapshot::Snapshot;
 use crate::decide::system::Call;
 use crate::deliver::CallError;
 use crate::deliver::streams::Answered;
+use crate::recent::Ended;
 
 /// A synchronous call that brought no answer of the function.
 struct FailedCall {
@@ -56,17 +58,34 @@ impl Emission {
             path: path.to_owned(),
             cause: event.cause().map(str::to_owned),
         });
+        let function = &subscription.function_id;
+        let under_way = self.app.recent.under_way(space, function);
         let answer = self.call(snapshot, subscription, holder, event).await;
+        drop(under_way);
         self.app.metrics.sync_processed(space, ty);
         let status = answer.as_ref().map_or_else(|failed| failed.error.status(), Response::status);
+        let duration = self.started.elapsed();
+        let error = match &answer {
+            Err(failed) => Some(failed.reason.clone()),
+            Ok(_) => status.is_server_error().then(|| format!("answered {}", status.as_u16())),
+        };
+        let ended = Ended {
+            space,
+            function,
+            event_id: event.id(),
+            event_type: ty,
+            duration,
+            error: error.as_deref(),
+        };
+        self.app.recent.called(ended, clock::timestamp());
         self.app.feed.publish(|| Activity::Answered {
             event_id: event.id().to_owned(),
             method: method.to_owned(),
             path: path.to_owned(),
             event_type: ty.clone(),
-            function: Some(subscription.function_id.clone()),
+            function: Some(function.clone()),
             status: status.as_u16(),
-            duration: self.started.elapsed(),
+            duration,
             reason: answer.as_ref().err().map(|failed| failed.reason.clone()),
         });
         answer.map_err(|failed| failed.error)

@@ -15,8 +15,9 @@ use super::errors::ApiError;
 use super::received::client;
 use super::routes::{Content, Doc, Routes};
 use super::{
-    ApiState, SHORT, accounting, answer, backup, cors, dead_letters, errors, event_types, feed, functions,
-    guard, history, holding, jobs, metrics, openapi, redirect, replays, screening, subscriptions, with_type,
+    ApiState, SHORT, access, accounting, answer, backup, cors, dead_letters, deliveries, errors, event_types,
+    feed, functions, guard, history, holding, jobs, metrics, openapi, redirect, replays, screening,
+    statistics, subscriptions, with_type,
 };
 use crate::clock;
 use crate::decide::classify::BadEvent;
@@ -56,13 +57,17 @@ fn guarded() -> Routes {
         .merge(cors::routes())
         .merge(history::routes())
         .merge(dead_letters::routes())
+        .merge(deliveries::routes())
         .merge(replays::routes())
-        .merge(jobs::routes());
+        .merge(jobs::routes())
+        .merge(statistics::of_space())
+        .merge(access::routes());
     let v1 = Routes::new("gateway")
         .nest("/spaces/{space}", of_space)
         .merge(accounting::routes())
         .merge(backup::routes())
         .merge(metrics::routes())
+        .merge(statistics::routes())
         .merge(feed::routes())
         .get(
             "/openapi.json",

@@ -14,7 +14,6 @@ use eg_sdk::history::{DeadLetter, DeadLetterPage, Discarded, Loss, RedriveReques
 use serde_json::value::RawValue;
 
 use super::errors::ApiError;
-use super::history::hide;
 use super::jobs::unfinished;
 use super::query::{BEFORE, LIMIT, Query};
 use super::received::Received;
@@ -22,7 +21,7 @@ use super::routes::{Component, Content, Doc, Parameter, Routes};
 use super::{ApiState, answer, jobs, json, with_type};
 use crate::activity::Activity;
 use crate::clock;
-use crate::decide::secrets::restored;
+use crate::decide::secrets::Veil;
 use crate::decide::size;
 use crate::store::{DeadLetterQuery, Redrive, StoreError, Work};
 
@@ -82,8 +81,11 @@ async fn list(
     let loss = loss(&query)?;
     let before = query.cursor("before", "the `next` of an earlier page")?;
     let limit = query.limit()?;
-    let mut page = app.store.dead_letters(DeadLetterQuery { space, loss, before, limit }).await?;
-    page.dead_letters.iter_mut().for_each(|letter| hide(&mut letter.event));
+    let mut page =
+        app.store.dead_letters(DeadLetterQuery { space: space.clone(), loss, before, limit }).await?;
+    let snapshot = app.configuration.current();
+    let mut veil = Veil::new(&snapshot.catalog, &space);
+    page.dead_letters.iter_mut().for_each(|letter| veil.hide(&mut letter.event));
     Ok(json(StatusCode::OK, &page))
 }
 
@@ -92,8 +94,10 @@ async fn show(
     State(app): State<Arc<ApiState>>,
     Path((space, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let mut letter = app.store.dead_letter(space, number(&id)?).await?.ok_or_else(|| missing(&id))?;
-    hide(&mut letter.event);
+    let letter = app.store.dead_letter(space.clone(), number(&id)?).await?;
+    let mut letter = letter.ok_or_else(|| missing(&id))?;
+    let snapshot = app.configuration.current();
+    Veil::new(&snapshot.catalog, &space).hide(&mut letter.event);
     Ok(json(StatusCode::OK, &letter))
 }
 
@@ -105,16 +109,20 @@ async fn redrive_one(
 ) -> Result<Response, ApiError> {
     let (edited, letter) = (edited(&body)?, number(&id)?);
     let stored = app.store.dead_letter(space.clone(), letter).await?;
+    let snapshot = app.configuration.current();
     let edited = match edited {
         Some(edited) => {
-            let restored = stored.as_ref().and_then(|stored| restored(&edited, &stored.event));
-            Some(event_json(restored.as_deref().unwrap_or(&edited))?)
+            let mut veil = Veil::new(&snapshot.catalog, &space);
+            let edited = match &stored {
+                Some(stored) => veil.restored(edited, &stored.event),
+                None => edited,
+            };
+            Some(event_json(&edited)?)
         }
         None => None,
     };
     let stored = stored.ok_or_else(|| missing(&id))?;
     let size = edited.as_ref().map_or(stored.event.get().len(), Vec::len);
-    let snapshot = app.configuration.current();
     size::check(&snapshot.catalog, &space, [stored.function_id.as_str()], size)?;
     match app.store.redrive(space.clone(), letter, edited, clock::timestamp()).await? {
         Redrive::Missing => Err(missing(&id)),

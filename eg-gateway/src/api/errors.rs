@@ -230,6 +230,7 @@ impl From<Denial> for ApiError {
         let code = match denial {
             Denial::Missing => ErrorCode::KeyMissing,
             Denial::Wrong => ErrorCode::KeyRefused,
+            Denial::OnlyReads => ErrorCode::KeyOnlyReads,
             Denial::NotLocal => ErrorCode::NotLocal,
         };
         Self::new(code, denial.to_string())

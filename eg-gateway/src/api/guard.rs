@@ -69,8 +69,15 @@ fn may_configure(
     headers: &HeaderMap,
     extensions: &Extensions,
 ) -> Result<(), ApiError> {
-    app.access_keys.configure(space, key(headers), is_local_request(headers, extensions))?;
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    app.access_keys.configure(space, key(headers), is_local_request(headers, extensions), reads)?;
     if app.access_keys.protect(space) { Ok(()) } else { app.screening.config(method, headers) }
+}
+
+/// Returns whether a client that may read `space` may also change it.
+pub(super) fn may_change(app: &ApiState, space: &str, headers: &HeaderMap) -> bool {
+    // A client that needs no key has passed the other checks.
+    app.access_keys.configure(Some(space), key(headers), true, false).is_ok()
 }
 
 /// Returns whether a request is from this machine.

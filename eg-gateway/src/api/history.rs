@@ -1,5 +1,5 @@
 //! `/v1/spaces/<space>/events`: the accepted events, with their deliveries and attempts, and without the credentials of HTTP
-//! requests. `store` searches them.
+//! requests and the sensitive parts of payloads. `store` searches them.
 
 use std::sync::Arc;
 
@@ -9,13 +9,12 @@ use axum::response::Response;
 use eg_sdk::Schema as _;
 use eg_sdk::history::{DeliveryState, EventDetail, EventFilter, EventPage};
 use eg_sdk::schema::Shape;
-use serde_json::value::RawValue;
 
 use super::errors::ApiError;
 use super::query::{BEFORE, LIMIT, Query};
 use super::routes::{Content, Doc, Parameter, Routes};
 use super::{ApiState, json};
-use crate::decide::secrets;
+use crate::decide::secrets::Veil;
 use crate::store::EventQuery;
 
 const SOURCE: Parameter = text("source", "The `source` of the event.");
@@ -85,8 +84,10 @@ async fn list(
     };
     let before = query.cursor("before", "the `next` of an earlier page")?;
     let limit = query.limit()?;
-    let mut page = app.store.events(EventQuery { space, filter, before, limit }).await?;
-    page.events.iter_mut().for_each(|event| hide(&mut event.event));
+    let mut page = app.store.events(EventQuery { space: space.clone(), filter, before, limit }).await?;
+    let snapshot = app.configuration.current();
+    let mut veil = Veil::new(&snapshot.catalog, &space);
+    page.events.iter_mut().for_each(|event| veil.hide(&mut event.event));
     Ok(json(StatusCode::OK, &page))
 }
 
@@ -96,22 +97,19 @@ fn state(query: &Query) -> Result<Option<DeliveryState>, ApiError> {
     query.text("state").map(read).transpose()
 }
 
-/// Hides the credentials in an event that a client reads.
-pub(super) fn hide(event: &mut Box<RawValue>) {
-    if let Some(hidden) = secrets::hidden(event) {
-        *event = hidden;
-    }
-}
-
 /// Shows the newest event with an id; `source` and `type` select among events with the same id.
 async fn show(
     State(app): State<Arc<ApiState>>,
     Path((space, id)): Path<(String, String)>,
     query: Query,
 ) -> Result<Response, ApiError> {
-    match app.store.event(space, id.clone(), query.text("source"), query.text("type")).await? {
+    match app.store.event(space.clone(), id.clone(), query.text("source"), query.text("type")).await? {
         Some(mut found) => {
-            hide(&mut found.event.event);
+            let snapshot = app.configuration.current();
+            let mut veil = Veil::new(&snapshot.catalog, &space);
+            veil.hide(&mut found.event.event);
+            let mismatches = found.deliveries.iter_mut().filter_map(|delivery| delivery.mismatch.as_mut());
+            mismatches.for_each(|mismatch| veil.hide_mismatch(&found.event.event_type, mismatch));
             Ok(json(StatusCode::OK, &found))
         }
         None => Err(ApiError::not_found(format!("Event \"{id}\" not found."))),

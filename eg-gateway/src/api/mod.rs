@@ -1,6 +1,7 @@
 //! The HTTP APIs: reads requests and writes responses. `decide` makes the decisions, and `server` handles the HTTP
 //! connections.
 
+mod access;
 mod accounting;
 mod answering;
 mod backup;
@@ -10,6 +11,7 @@ pub(crate) mod connector;
 mod cors;
 pub(crate) mod dashboard;
 mod dead_letters;
+mod deliveries;
 mod emission;
 mod errors;
 mod event_types;
@@ -29,6 +31,7 @@ mod replays;
 mod resource;
 mod routes;
 pub(crate) mod screening;
+mod statistics;
 mod streamed;
 mod subscriptions;
 
@@ -38,6 +41,7 @@ use axum::body::{Body, HttpBody as _};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
+use eg_grammar::DeliveryPolicy;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -55,6 +59,7 @@ use crate::deliver::{Delivering, Invoker};
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::options::Options;
+use crate::recent::Recent;
 use crate::reception::Reception;
 use crate::spans::Spans;
 use crate::store::Store;
@@ -75,6 +80,11 @@ pub(crate) struct ApiState {
     pub(crate) wakeups: Arc<Wakeups>,
     pub(crate) feed: Feed,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) recent: Arc<Recent>,
+    /// The retry policy of subscriptions that have none.
+    pub(crate) default_retry: DeliveryPolicy,
+    /// Maximum size of the store in bytes.
+    pub(crate) store_limit: u64,
     /// Maximum size of a body in bytes.
     pub(crate) body_limit: usize,
     /// Memory for requests and their answers, in bytes.
@@ -116,6 +126,9 @@ impl ApiState {
             wakeups: Arc::clone(&reception.wakeups),
             feed: delivering.feed.clone(),
             metrics: Arc::clone(&delivering.metrics),
+            recent: Arc::clone(&reception.recent),
+            default_retry: delivering.retry.clone(),
+            store_limit: options.store_limit,
             body_limit: options.body_limit,
             memory: reception.memory.clone(),
             reception,

@@ -11,6 +11,10 @@ pub(super) struct Access {
     /// Access key for all spaces; @FILE reads it from a file. Without any key, the Config API serves only this machine
     #[arg(long, value_name = "KEY")]
     access_key: Option<String>,
+    /// Access key that reads everything and changes nothing, for example for the dashboard; @FILE reads it from a file. Needs
+    /// --access-key
+    #[arg(long, value_name = "KEY", requires = "access_key")]
+    read_access_key: Option<String>,
     /// Access key for one space; repeatable. SPACE=@FILE reads it from a file. Then requests that name no space reach
     /// the space `default` only
     #[arg(long, value_name = "SPACE=KEY", value_parser = space_key)]
@@ -45,7 +49,11 @@ impl Access {
         let all = self.access_key.as_deref().map(read).transpose()?;
         let spaces = self.space_access_key.iter().map(|(space, key)| Ok((space.clone(), read(key)?)));
         let spaces = spaces.collect::<Result<BTreeMap<_, _>, String>>()?;
-        let keys = AccessKeys { all, spaces, events: self.protect_events };
+        let reading = self.read_access_key.as_deref().map(read).transpose()?;
+        if reading.is_some() && reading.as_ref().map(Secret::expose) == all.as_ref().map(Secret::expose) {
+            return Err("--read-access-key is the key of --access-key: give it another one".to_owned());
+        }
+        let keys = AccessKeys { all, reading, spaces, events: self.protect_events };
         if keys.events && keys.all.is_none() && keys.spaces.is_empty() {
             return Err("--protect-events needs --access-key or --space-access-key".to_owned());
         }

@@ -16,6 +16,8 @@ use subtle::ConstantTimeEq as _;
 pub struct AccessKeys {
     /// The key for all spaces, and for everything that belongs to no space.
     pub all: Option<Secret>,
+    /// A key that reads what `all` opens, and changes nothing. Only together with `all`.
+    pub reading: Option<Secret>,
     /// The keys for single spaces.
     pub spaces: BTreeMap<String, Secret>,
     /// Whether emitting events requires a key too. If so, no client can emit into a space without a key.
@@ -29,6 +31,8 @@ pub(crate) enum Denial {
     Missing,
     #[error("You're not authorized to access this resource.")]
     Wrong,
+    #[error("this access key only reads: changes need the key of --access-key")]
+    OnlyReads,
     #[error(
         "the Config API answers only clients on its own machine while no access key is set: start the gateway with \
          --access-key"
@@ -37,18 +41,29 @@ pub(crate) enum Denial {
 }
 
 impl AccessKeys {
-    /// Checks that a client may configure `space`; `None` stands for everything that belongs to no space. `local`
-    /// says whether the client is on this machine.
+    /// Checks that a client may configure `space`, or only read it; `None` stands for everything that belongs to no space.
+    /// `local` says whether the client is on this machine.
     pub(crate) fn configure(
         &self,
         space: Option<&str>,
         presented: Option<&str>,
         local: bool,
+        reads: bool,
     ) -> Result<(), Denial> {
         if !self.protect(space) {
             return if local { Ok(()) } else { Err(Denial::NotLocal) };
         }
-        self.check(space, presented)
+        let is_reader = self.reading.iter().zip(presented).any(|(key, presented)| is_same(key, presented));
+        match self.check(space, presented) {
+            Err(Denial::Wrong) if is_reader => {
+                if reads {
+                    Ok(())
+                } else {
+                    Err(Denial::OnlyReads)
+                }
+            }
+            checked => checked,
+        }
     }
 
     /// Returns whether configuring `space` needs a key.
@@ -66,14 +81,17 @@ impl AccessKeys {
 
     fn check(&self, space: Option<&str>, presented: Option<&str>) -> Result<(), Denial> {
         let presented = presented.ok_or(Denial::Missing)?;
-        let same = |key: &Secret| bool::from(key.expose().as_bytes().ct_eq(presented.as_bytes()));
-        if self.of(space).any(same) { Ok(()) } else { Err(Denial::Wrong) }
+        if self.of(space).any(|key| is_same(key, presented)) { Ok(()) } else { Err(Denial::Wrong) }
     }
 
     /// Returns the keys that give access to `space`.
     fn of(&self, space: Option<&str>) -> impl Iterator<Item = &Secret> {
         self.all.iter().chain(space.and_then(|space| self.spaces.get(space)))
     }
+}
+
+fn is_same(key: &Secret, presented: &str) -> bool {
+    key.expose().as_bytes().ct_eq(presented.as_bytes()).into()
 }
 
 /// Returns the key in an `Authorization` header: the bearer token, or the access key id of an AWS client, which cannot
@@ -100,7 +118,8 @@ mod tests {
 
     fn keys(all: Option<&str>, spaces: &[(&str, &str)]) -> AccessKeys {
         let space = |(space, key): &(&str, &str)| ((*space).to_owned(), Secret::from(*key));
-        AccessKeys { all: all.map(Secret::from), spaces: spaces.iter().map(space).collect(), events: true }
+        let (all, spaces) = (all.map(Secret::from), spaces.iter().map(space).collect());
+        AccessKeys { all, reading: None, spaces, events: true }
     }
 
     #[test]
@@ -125,9 +144,28 @@ mod tests {
             (&only_a, None, Some("ka"), true, Err(Denial::Wrong)),
             (&only_a, Some("b"), Some("ka"), false, Err(Denial::NotLocal)),
         ] {
-            let found = keys.configure(space, presented, local);
-            assert_eq!(found, expected, "{space:?} {presented:?} local: {local} with {keys:?}");
+            for reads in [true, false] {
+                let found = keys.configure(space, presented, local, reads);
+                assert_eq!(found, expected, "{space:?} {presented:?} local: {local} with {keys:?}");
+            }
         }
+    }
+
+    #[test]
+    fn a_key_that_only_reads_changes_nothing() {
+        let keys = AccessKeys { reading: Some(Secret::from("look")), ..keys(Some("root"), &[("a", "ka")]) };
+        for space in [None, Some("a"), Some("b")] {
+            for (presented, reads, expected) in [
+                ("look", true, Ok(())),
+                ("look", false, Err(Denial::OnlyReads)),
+                ("lookx", true, Err(Denial::Wrong)),
+                ("root", false, Ok(())),
+            ] {
+                let found = keys.configure(space, Some(presented), true, reads);
+                assert_eq!(found, expected, "{space:?} {presented} {reads}");
+            }
+        }
+        assert_eq!(keys.emit("a", Some("look")), Err(Denial::Wrong));
     }
 
     #[test]

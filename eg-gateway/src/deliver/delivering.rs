@@ -13,6 +13,7 @@ use crate::configuration::Configuration;
 use crate::decide::gate::Gatekeeper;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
+use crate::recent::{Ended, Recent};
 use crate::reception::Reception;
 use crate::store::Store;
 use crate::system_events::SystemEvents;
@@ -27,6 +28,7 @@ pub(crate) struct Delivering<C = Callers> {
     pub(crate) system_events: SystemEvents,
     pub(crate) feed: Feed,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) recent: Arc<Recent>,
     /// The retry policy of subscriptions that have none.
     pub(crate) retry: DeliveryPolicy,
     pub(crate) clock: Clock,
@@ -54,7 +56,7 @@ impl<C> Delivering<C> {
         retry: DeliveryPolicy,
         stop: CancellationToken,
     ) -> Self {
-        let Reception { store, feed, metrics, configuration, clock, .. } = reception;
+        let Reception { store, feed, metrics, recent, configuration, clock, .. } = reception;
         let system_events = SystemEvents::new(reception.clone());
         Self {
             reception: reception.clone(),
@@ -64,6 +66,7 @@ impl<C> Delivering<C> {
             system_events,
             feed: feed.clone(),
             metrics: Arc::clone(metrics),
+            recent: Arc::clone(recent),
             retry,
             clock: clock.clone(),
             stop,
@@ -78,6 +81,15 @@ impl<C> Delivering<C> {
     /// Counts an attempt whose outcome is recorded.
     pub(super) fn count_attempt(&self, report: &Report<'_>) {
         self.metrics.attempted(report.space, (&report.outcome).into(), report.duration, report.age);
+        let error = match &report.outcome {
+            DeliveryOutcome::Delivered => None,
+            DeliveryOutcome::Retry { error: text, .. }
+            | DeliveryOutcome::Dead { reason: text }
+            | DeliveryOutcome::Expired { reason: text } => Some(text.as_str()),
+        };
+        let Report { space, function, event_id, event_type, duration, .. } = report;
+        let ended = Ended { space, function, event_id, event_type, duration: *duration, error };
+        self.recent.called(ended, self.clock.timestamp());
     }
 
     /// Shows an attempt whose outcome is recorded to the watchers.

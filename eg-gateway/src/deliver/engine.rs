@@ -253,6 +253,9 @@ impl<C: Caller> Engine<C> {
 
     /// Starts the attempts of claimed deliveries.
     fn start(&mut self, lane: &Lane, claimed: Vec<Claimed>, probe: bool) {
+        if !claimed.is_empty() {
+            self.delivering.recent.began(&lane.space, &lane.function, claimed.len());
+        }
         for claimed in claimed {
             if claimed.attempt == 1 {
                 let waited = self.delivering.clock.timestamp().since(claimed.since);
@@ -280,6 +283,11 @@ impl<C: Caller> Engine<C> {
         let sign = called.as_ref().map_or(Sign::Unmade, |called| called.sign);
         let circuit = self.lanes.ended(&lane, flight, sign, self.delivering.clock.timestamp());
         let Lane { space, function } = lane;
+        let recent = &self.delivering.recent;
+        recent.ended(&space, &function);
+        if circuit != Circuit::Unchanged {
+            recent.circuit(&space, &function, circuit == Circuit::Opened);
+        }
         match circuit {
             Circuit::Unchanged => {}
             Circuit::Opened => self.delivering.feed.publish(|| Activity::CircuitOpened { space, function }),

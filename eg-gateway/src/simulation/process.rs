@@ -28,6 +28,7 @@ use crate::deliver::{Delivering, Invoker};
 use crate::feed::Feed;
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
+use crate::recent::Recent;
 use crate::reception::Reception;
 use crate::spans::Spans;
 use crate::store::sqlite::Idle;
@@ -141,6 +142,7 @@ impl Process {
             wakeups: Arc::default(),
             feed: Feed::new(stop.clone()),
             metrics: Arc::new(Metrics::new()),
+            recent: Arc::new(Recent::new(clock.timestamp())),
             memory: Budget::new(1 << 20),
             terms: Terms { dedupe_window, max_hops: MAX_HOPS },
             configuration: Arc::clone(&configuration),

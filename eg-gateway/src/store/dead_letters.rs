@@ -1,5 +1,5 @@
-//! The operations of deliveries that were given up: they are listed, redriven and discarded. `jobs` does so with many at
-//! once.
+//! The operations of deliveries that were given up: they are listed, redriven and discarded; and of those that wait, which are
+//! hastened. `jobs` does so with many at once.
 
 use eg_sdk::history::{DeadLetter, DeadLetterPage, Loss};
 
@@ -56,6 +56,17 @@ impl Store {
         now: Timestamp,
     ) -> Result<Redrive, StoreError> {
         backend!(self.redrive(space, delivery, payload, now).await)
+    }
+
+    /// Makes a delivery due that waits for its next attempt, with all its attempts still available. Returns its lane; `None` if
+    /// no delivery with this number waits for a time.
+    pub(crate) async fn hasten(
+        &self,
+        space: String,
+        delivery: i64,
+        now: Timestamp,
+    ) -> Result<Option<Lane>, StoreError> {
+        backend!(self.hasten(space, delivery, now).await)
     }
 
     /// Discards a delivery: removes it from the list of dead letters but keeps its history. Returns whether it was given

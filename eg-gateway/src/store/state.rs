@@ -25,6 +25,8 @@ pub(crate) struct Backlog {
     pub(crate) oldest: Option<Timestamp>,
     /// Dead letters by space, except discarded ones.
     pub(crate) dead: Vec<(String, i64)>,
+    /// The size of the store in bytes, without free pages.
+    pub(crate) bytes: u64,
 }
 
 impl Store {
@@ -42,7 +44,7 @@ impl Store {
         backend!(self.state())
     }
 
-    /// Counts the waiting deliveries and the dead letters.
+    /// Counts the waiting deliveries and the dead letters, and measures the store.
     pub(crate) async fn backlog(&self) -> Result<Backlog, StoreError> {
         backend!(self.backlog().await)
     }

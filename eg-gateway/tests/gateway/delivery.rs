@@ -1,9 +1,11 @@
 //! What happens to an event after its 202: attempts, retries, dead letters, and functions that get in nobody's way.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use eg_gateway::{Activity, DeliveryOutcome};
+use eg_tests::eventually;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -82,6 +84,46 @@ async fn a_failing_function_is_tried_again() {
     }
     assert_eq!(outcome(watcher.delivery().await), (3, DeliveryOutcome::Delivered));
     assert_eq!(gateway.api.dead_letters().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_delivery_that_waits_is_attempted_at_once_on_request() {
+    let broken = Arc::new(AtomicBool::new(true));
+    let state = Arc::clone(&broken);
+    let mut functions = Functions::start(move |_| {
+        Answer::Http(if state.load(Ordering::SeqCst) { 503 } else { 200 }, String::new())
+    })
+    .await;
+    let gateway = TestGateway::start().await;
+    let api = &gateway.api;
+    api.event_type("e").await;
+    api.http_function("f", &functions.url("/f")).await;
+    let patient = json!({ "type": "async", "eventType": "e", "functionId": "f",
+        "retry": { "minBackoffMs": 3_600_000, "maxBackoffMs": 3_600_000 } });
+    api.create("subscriptions", patient).await;
+    api.emit("e", "1").await;
+    functions.next_call().await;
+    let waiting = eventually("the delivery to wait", async || {
+        let (_, detail) = api.config(Method::GET, "default/events/1", "").await;
+        let detail: Value = serde_json::from_str(&detail).unwrap();
+        let delivery = &detail["deliveries"][0];
+        (delivery["state"] == "pending").then(|| delivery["deliveryId"].as_i64().unwrap())
+    })
+    .await;
+
+    let retry =
+        async |id: &str| api.config(Method::POST, &format!("default/deliveries/{id}/retry"), "").await;
+    for id in ["999999", "x"] {
+        let (status, answer) = retry(id).await;
+        assert_eq!(status, 404, "{id}");
+        assert!(answer.contains("waits for its next attempt"), "{answer}");
+    }
+    broken.store(false, Ordering::SeqCst);
+    let (status, answer) = retry(&waiting.to_string()).await;
+    assert_eq!((status, answer.as_str()), (202, "{\"redriven\":1,\"skipped\":0}\n"));
+    functions.next_call().await;
+    api.wait_for_books("delivered", 1).await;
+    assert_eq!(retry(&waiting.to_string()).await.0, 404, "it has ended");
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ mod room;
 mod routes;
 mod secrets;
 mod spaces;
+mod statistics;
 mod streams;
 mod support;
 mod system_events;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use eg_tests::eventually;
 use eg_tests::python::python;
 use jsonschema::Validator;
 use reqwest::Method;
@@ -143,7 +144,7 @@ async fn answers_have_the_documented_form() {
     let failing = documented.call(Method::POST, "/spaces/{space}/subscriptions", "", filtered.clone()).await;
     let failing = failing["subscriptionId"].as_str().unwrap();
     let mut retried = subscription("slow");
-    retried["retry"] = json!({ "attempts": 5, "minBackoffMs": 1000 });
+    retried["retry"] = json!({ "attempts": 5, "minBackoffMs": 3_600_000 });
     documented.call(Method::POST, "/spaces/{space}/subscriptions", "", retried).await;
     let cors = json!({ "method": "GET", "path": "/a", "allowedOrigins": ["https://a.example"] });
     let created = documented.call(Method::POST, "/spaces/{space}/cors", "", cors.clone()).await;
@@ -178,6 +179,15 @@ async fn answers_have_the_documented_form() {
         documented.call(Method::GET, "/spaces/{space}/events/{id}", &n.to_string(), NONE).await;
     }
     documented.refused(Method::GET, "/spaces/{space}/events/{id}", "missing", NONE, "404").await;
+    let waiting = eventually("a delivery to wait", async || {
+        let (_, event) = gateway.api.config(Method::GET, "default/events/3", "").await;
+        let event: Value = serde_json::from_str(&event).unwrap();
+        let mut deliveries = event["deliveries"].as_array().unwrap().iter();
+        let waiting = deliveries.find(|one| one["functionId"] == "slow" && one["state"] == "pending")?;
+        Some(waiting["deliveryId"].to_string())
+    })
+    .await;
+    documented.call(Method::POST, "/spaces/{space}/deliveries/{id}/retry", &waiting, NONE).await;
     let replay = json!({ "eventId": "0", "subscriptionId": failing });
     documented.call(Method::POST, "/spaces/{space}/replays", "", replay).await;
     documented.refused(Method::POST, "/spaces/{space}/replays", "", json!({}), "400").await;
@@ -202,6 +212,10 @@ async fn answers_have_the_documented_form() {
     }
     documented.refused(Method::GET, "/spaces/{space}/jobs/{id}", "missing", NONE, "404").await;
     documented.call(Method::GET, "/accounting", "", NONE).await;
+    documented.refused(Method::POST, "/spaces/{space}/deliveries/{id}/retry", "missing", NONE, "404").await;
+    documented.call(Method::GET, "/statistics", "", NONE).await;
+    documented.call(Method::GET, "/spaces/{space}/statistics", "", NONE).await;
+    documented.call(Method::GET, "/spaces/{space}/access", "", NONE).await;
     documented.call(Method::GET, "/openapi.json", "", NONE).await;
     documented.call(Method::GET, "/status", "", NONE).await;
 

@@ -1,5 +1,6 @@
 //! Credentials: functions get them, and clients that read the history or the configuration do not.
 
+use eg_gateway::Activity;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -50,6 +51,55 @@ async fn the_history_hides_the_credentials_of_requests() {
     assert_eq!(again["headers"], sent);
     gateway.api.wait_for_books("delivered", 1).await;
     assert!(!read(&format!("events/{event}")).await.contains("Bearer key"));
+}
+
+/// The schema of the event type says what is sensitive.
+#[tokio::test]
+async fn the_history_hides_the_sensitive_parts_of_payloads() {
+    let mut functions = Functions::start(|call| {
+        let rejected = call.json()["data"]["order"] == 1;
+        Answer::Http(if rejected { 400 } else { 200 }, String::new())
+    })
+    .await;
+    let gateway = TestGateway::start().await;
+    let api = &gateway.api;
+    let schema = r#"{"properties": {"card": {"writeOnly": true, "type": "string"}}}"#;
+    api.create("eventtypes", json!({ "name": "card.charged", "metadata": { "schema": schema } })).await;
+    api.event_type("eventgateway.delivery.deadLettered").await;
+    api.http_function("picky", &functions.url("/picky")).await;
+    let picky = json!({ "type": "async", "eventType": "card.charged", "functionId": "picky",
+        "filter": { "data": { "card": ["0815"] } } });
+    api.create("subscriptions", picky).await;
+    let mut watcher = gateway.activity();
+    api.http_function("f", &functions.url("/f")).await;
+    api.subscribe("card.charged", "f").await;
+    api.http_function("report", &functions.url("/report")).await;
+    api.subscribe("eventgateway.delivery.deadLettered", "report").await;
+    let event = json!({ "specversion": "1.0", "id": "1", "source": "/s", "type": "card.charged",
+        "data": { "order": 1, "card": "4711" } });
+    assert_eq!(api.emit_json(&event).await.status(), 202);
+    assert_eq!(functions.next_call().await.json()["data"]["card"], "4711", "functions get everything");
+
+    let mismatch = loop {
+        if let Activity::Filtered { mismatch, .. } = watcher.next().await {
+            break mismatch;
+        }
+    };
+    assert_eq!((mismatch.clause.as_str(), mismatch.value), ("data.card", Some(json!("*****"))));
+    let letter = api.wait_for_dead_letters(1).await.remove(0);
+    functions.next_call().await;
+    let id = letter["deadLetterId"].as_i64().unwrap();
+    for path in ["events", "events/1", "dead-letters", &format!("dead-letters/{id}")] {
+        let (status, body) = api.config(Method::GET, &format!("default/{path}"), "").await;
+        assert_eq!(status, 200, "{path}: {body}");
+        assert!(!body.contains("4711") && body.contains(r#""card":"*****""#), "{path}: {body}");
+    }
+    let mut edited = letter["event"].clone();
+    edited["data"]["order"] = json!(2);
+    let path = format!("default/dead-letters/{id}/redrive");
+    let (status, body) = api.config(Method::POST, &path, json!({ "event": edited }).to_string()).await;
+    assert_eq!(status, 202, "{body}");
+    assert_eq!(functions.next_call().await.json()["data"], json!({ "order": 2, "card": "4711" }));
 }
 
 #[tokio::test]

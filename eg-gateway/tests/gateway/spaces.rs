@@ -67,6 +67,7 @@ async fn a_host_under_the_domain_is_a_space() {
 
 fn keys(options: &mut Options) {
     options.access_keys.all = Some(Secret::from("root"));
+    options.access_keys.reading = Some(Secret::from("look"));
     options.access_keys.spaces.insert("acme".to_owned(), Secret::from("acme-key"));
 }
 
@@ -80,6 +81,7 @@ async fn status(request: RequestBuilder) -> (u16, String) {
 }
 
 const MISSING: &str = "API key not set.";
+const ONLY_READS: &str = "this access key only reads: changes need the key of --access-key";
 const WRONG: &str = "You're not authorized to access this resource.";
 
 #[tokio::test]
@@ -103,8 +105,16 @@ async fn keys_open_the_config_api() {
         (Method::POST, "/v1/spaces/default/replays", Some("acme-key"), (403, WRONG)),
         (Method::GET, "/v1/accounting", Some("acme-key"), (403, WRONG)),
         (Method::GET, "/v1/accounting", Some("root"), (200, "")),
+        (Method::GET, "/v1/statistics", Some("acme-key"), (403, WRONG)),
+        (Method::GET, "/v1/spaces/acme/statistics", Some("acme-key"), (200, "")),
+        (Method::GET, "/v1/spaces/default/statistics", Some("acme-key"), (403, WRONG)),
         (Method::GET, "/v1/feed", Some("acme-key"), (403, WRONG)),
         (Method::GET, "/v1/feed", None, (401, MISSING)),
+        (Method::GET, "/v1/spaces/acme/events", Some("look"), (200, "")),
+        (Method::GET, "/v1/metrics", Some("look"), (200, "")),
+        (Method::POST, "/v1/spaces/acme/replays", Some("look"), (403, ONLY_READS)),
+        (Method::POST, "/v1/backup", Some("look"), (403, ONLY_READS)),
+        (Method::DELETE, "/v1/spaces/default/functions/f", Some("look"), (403, ONLY_READS)),
         (Method::DELETE, "/v1/spaces/default/functions/f", Some("acme-key"), (403, WRONG)),
         (Method::DELETE, "/v1/spaces/default/functions/f", Some("root"), (404, "Function \"f\" not found.")),
     ] {
@@ -114,6 +124,11 @@ async fn keys_open_the_config_api() {
         }
         let (code, message) = expected;
         assert_eq!(status(request).await, (code, message.to_owned()), "{method} {path} {key:?}");
+    }
+    for (key, expected) in [("root", true), ("acme-key", true), ("look", false)] {
+        let request = gateway.api.client.get(format!("{}/v1/spaces/acme/access", gateway.api.config));
+        let access: Value = request.bearer_auth(key).send().await.unwrap().json().await.unwrap();
+        assert_eq!(access, json!({ "mayChange": expected }), "{key}");
     }
     assert_eq!(
         gateway.api.try_emit("e", "1").await.unwrap().status(),

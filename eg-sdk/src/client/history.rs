@@ -13,8 +13,9 @@ use super::url::Url;
 use super::{Error, EventGateway};
 use crate::errors::ErrorCode;
 use crate::history::{
-    AcceptedEvent, Accounting, DeadLetter, DeadLetterPage, Discarded, EventDetail, EventFilter, EventPage,
-    Job, JobPage, Loss, RedriveRequest, Redriven, Replay, ReplayRequest,
+    AcceptedEvent, Access, Accounting, DeadLetter, DeadLetterPage, Discarded, EventDetail, EventFilter,
+    EventPage, GatewayStatistics, Job, JobPage, Loss, RedriveRequest, Redriven, Replay, ReplayRequest,
+    SpaceStatistics,
 };
 
 /// The maximum length of a page.
@@ -46,6 +47,30 @@ impl EventGateway {
     /// If the gateway cannot be reached or refuses the request.
     pub async fn accounting(&self) -> Result<Accounting, Error> {
         self.read(self.call(Method::GET, "/v1/accounting", "read the accounting".to_owned())).await
+    }
+
+    /// Reads the recent figures of the gateway: events and calls by minute, the backlog, the size of the store.
+    ///
+    /// # Errors
+    /// If the gateway cannot be reached or refuses the request.
+    pub async fn statistics(&self) -> Result<GatewayStatistics, Error> {
+        self.read(self.call(Method::GET, "/v1/statistics", "read the statistics".to_owned())).await
+    }
+
+    /// Reads the recent figures of the functions in the client's space: calls, failures, durations.
+    ///
+    /// # Errors
+    /// If the gateway cannot be reached or refuses the request.
+    pub async fn function_statistics(&self) -> Result<SpaceStatistics, Error> {
+        self.read(self.call_in_space(Method::GET, "statistics", "read the statistics of functions")).await
+    }
+
+    /// Returns what the client's access key allows in its space.
+    ///
+    /// # Errors
+    /// If the gateway cannot be reached or refuses the request.
+    pub async fn access(&self) -> Result<Access, Error> {
+        self.read(self.call_in_space(Method::GET, "access", "read what the access key allows")).await
     }
 
     /// Checks that the gateway can store events.
@@ -155,6 +180,17 @@ impl History<'_> {
         let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         call.url = call.url.with_query(given);
         self.gateway.find(call).await
+    }
+
+    /// Attempts a delivery at once that waits for its next attempt, and counts its attempts anew. Its maximum age stays.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with [`ErrorCode::NotFound`] if no delivery with this id waits for its next attempt: it has ended, an
+    /// attempt is under way, or it waits for an earlier event with the same key.
+    pub async fn retry(&self, delivery: i64) -> Result<Redriven, Error> {
+        let path = format!("deliveries/{delivery}/retry");
+        let call = self.gateway.call_in_space(Method::POST, &path, format!("retry delivery {delivery}"));
+        self.gateway.read(call).await
     }
 
     /// Replays stored events. The deliveries in the answer are stored on disk. A replay of many events continues as a

@@ -16,6 +16,7 @@
 //! ```
 
 pub(crate) mod ids;
+mod notes;
 mod resource;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use std::fmt;
 use eg_grammar::HTTP_REQUEST;
 use serde::{Deserialize, Serialize};
 
+pub use notes::FunctionNotes;
 pub use resource::Resource;
 
 #[cfg(feature = "derive")]

@@ -69,6 +69,27 @@ pub(super) async fn a_redriven_delivery_has_all_its_attempts_again<S: Site>() {
     assert_eq!(bench.tally().await.delivered, 1);
 }
 
+pub(super) async fn a_delivery_that_waits_can_be_hastened<S: Site>() {
+    let bench = Bench::<S>::with([subscription("one")]).await;
+    bench.emit(&["a"]).await;
+    let waiting = bench.end_all("one", &retry(60)).await[0];
+    assert!(bench.claim("one").await.is_empty(), "it waits for a minute");
+    let hasten = |space: &str, delivery| bench.store.hasten(space.to_owned(), delivery, bench.now);
+    assert!(hasten("other", waiting).await.unwrap().is_none());
+    assert!(hasten("default", waiting + 1).await.unwrap().is_none());
+    assert_eq!(hasten("default", waiting).await.unwrap(), Some(lane("one")));
+    for attempt in 2..2 + ATTEMPTS {
+        let claimed = bench.claim("one").await;
+        assert_eq!((claimed.len(), claimed[0].attempt, claimed[0].failures), (1, attempt, attempt - 2));
+        let in_flight = bench.store.hasten(space(), waiting, bench.now).await.unwrap();
+        assert!(in_flight.is_none(), "an attempt is under way");
+        let next = if attempt == 1 + ATTEMPTS { dead() } else { retry(0) };
+        let _ = bench.finish(&claimed[0], next).await;
+    }
+    assert!(bench.store.hasten(space(), waiting, bench.now).await.unwrap().is_none(), "it was given up");
+    assert!(bench.tally().await.is_balanced());
+}
+
 pub(super) async fn an_edited_event_is_delivered_instead<S: Site>() {
     let bench = Bench::<S>::with([subscription("one")]).await;
     let buried = bench.bury("one", &["a"]).await[0];

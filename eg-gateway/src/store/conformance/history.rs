@@ -144,7 +144,9 @@ pub(super) async fn hops_are_those_of_the_newest_event<S: Site>() {
 
 pub(super) async fn the_backlog_is_what_waits<S: Site>() {
     let mut bench = Bench::<S>::with([subscription("one"), subscription("two")]).await;
-    assert_eq!(bench.store.backlog().await.unwrap(), Backlog::default());
+    let empty = bench.store.backlog().await.unwrap();
+    assert!(empty.bytes > 0);
+    assert_eq!(empty, Backlog { bytes: empty.bytes, ..Backlog::default() });
     bench.emit(&["a"]).await;
     let oldest = bench.now;
     bench.later(5);
@@ -154,6 +156,7 @@ pub(super) async fn the_backlog_is_what_waits<S: Site>() {
     let _ = bench.finish(&claimed[2], dead()).await;
     assert!(bench.store.discard(space(), claimed[2].delivery, bench.now).await.unwrap());
     let backlog = bench.store.backlog().await.unwrap();
-    let expected = Backlog { deliveries: 4, oldest: Some(oldest), dead: vec![(space(), 1)] };
+    let bytes = backlog.bytes;
+    let expected = Backlog { deliveries: 4, oldest: Some(oldest), dead: vec![(space(), 1)], bytes };
     assert_eq!(backlog, expected);
 }

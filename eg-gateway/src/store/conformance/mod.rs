@@ -79,6 +79,7 @@ macro_rules! conforms {
                     a_redriven_delivery_has_all_its_attempts_again,
                     an_edited_event_is_delivered_instead,
                     what_cannot_be_redriven,
+                    a_delivery_that_waits_can_be_hastened,
                     a_discarded_dead_letter_is_not_listed,
                     a_page_of_large_dead_letters_ends_early,
                 }

@@ -1,17 +1,21 @@
-//! Counts the waiting deliveries and the dead letters, for the metrics.
+//! Counts the waiting deliveries and the dead letters, and measures the store, for the metrics and the statistics.
+
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use super::room::Room;
 use super::{SqliteStore, StoreError};
 use crate::store::state::Backlog;
 
 impl SqliteStore {
     pub(in crate::store) async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.readers.search(read).await
+        let room = Arc::clone(&self.room);
+        self.readers.search(move |connection| read(connection, &room)).await
     }
 }
 
-fn read(connection: &Connection) -> rusqlite::Result<Backlog> {
+fn read(connection: &Connection, room: &Room) -> rusqlite::Result<Backlog> {
     let count = |sql| connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0));
     let pending = count("SELECT count(*) FROM deliveries WHERE state = 'pending'")?;
     let in_flight = count("SELECT count(*) FROM deliveries WHERE state = 'in_flight'")?;
@@ -22,5 +26,5 @@ fn read(connection: &Connection) -> rusqlite::Result<Backlog> {
     )?;
     let dead =
         dead.query_map([], |row| Ok((row.get("space")?, row.get("dead")?)))?.collect::<Result<_, _>>()?;
-    Ok(Backlog { deliveries: pending + in_flight, oldest, dead })
+    Ok(Backlog { deliveries: pending + in_flight, oldest, dead, bytes: room.size(connection)? })
 }

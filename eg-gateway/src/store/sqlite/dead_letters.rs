@@ -1,4 +1,4 @@
-//! Reads, redrives and discards the deliveries that were given up, with their events and attempts.
+//! Reads, redrives and discards the deliveries that were given up, with their events and attempts, and hastens those that wait.
 
 use eg_sdk::history::{Attempt, AttemptOutcome, DeadLetter, DeadLetterPage, Loss};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -33,6 +33,12 @@ const REDRIVE: &str = "
             SELECT 1 FROM deliveries o WHERE o.space = d.space AND o.subscription_id = d.subscription_id
             AND o.order_key = d.order_key AND o.order_key IS NOT NULL AND o.state IN ('pending', 'in_flight')), NULL, ?2)
     WHERE seq = ?1";
+
+// One without a due time waits for its turn, and one that was interrupted is attempted soon anyway.
+const HASTEN: &str = "
+    UPDATE deliveries SET due_at = ?3, failures = 0
+    WHERE seq = ?2 AND space = ?1 AND state = 'pending' AND due_at IS NOT NULL AND crashes = 0
+    RETURNING function_id";
 
 const DISCARD: &str = "
     UPDATE deliveries SET discarded_at = ?3
@@ -114,6 +120,20 @@ impl SqliteStore {
             }
         };
         self.writer.run(redrive).await
+    }
+
+    pub(in crate::store) async fn hasten(
+        &self,
+        space: String,
+        delivery: i64,
+        now: Timestamp,
+    ) -> Result<Option<Lane>, StoreError> {
+        let hasten = move |connection: &Connection| {
+            let mut statement = connection.prepare_cached(HASTEN)?;
+            let function = statement.query_row(params![space, delivery, now], |row| row.get(0)).optional()?;
+            Ok(function.map(|function| Lane { space: space.clone(), function }))
+        };
+        self.writer.run(hasten).await
     }
 
     pub(in crate::store) async fn redrive_slice(
