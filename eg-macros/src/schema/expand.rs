@@ -73,6 +73,10 @@ fn shape(of: &Shape, krate: &Path) -> TokenStream {
             let inner = recurse(inner);
             quote!(&#shape::Newtype(#inner))
         }
+        Shape::Sensitive(inner) => {
+            let inner = recurse(inner);
+            quote!(&#shape::Sensitive(#inner))
+        }
         Shape::Described(text, inner) => {
             let inner = recurse(inner);
             quote!(&#shape::Described { text: #text, shape: #inner })

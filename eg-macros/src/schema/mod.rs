@@ -24,7 +24,7 @@ use crate::errors::Errors;
 pub(crate) fn derive(item: TokenStream, krate: &Path) -> TokenStream {
     let implement = |input: DeriveInput| {
         let mut errors = Errors::default();
-        let own = Own::read(&input.attrs, &[own::KEYS.as_slice(), &["crate"]].concat(), &mut errors);
+        let own = Own::read(&input.attrs, &[own::ON_VALUES.as_slice(), &["crate"]].concat(), &mut errors);
         let krate = own.krate.clone().unwrap_or_else(|| krate.clone());
         let shape = read(&input, &own, &mut errors);
         errors.finish(expand::implementation(&input, &shape, &krate))
@@ -35,7 +35,7 @@ pub(crate) fn derive(item: TokenStream, krate: &Path) -> TokenStream {
 /// Expands to `impl Schema` for an event, whose own attribute names the crate.
 pub(crate) fn of_event(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
     let mut errors = Errors::default();
-    let own = Own::read(&input.attrs, &own::KEYS, &mut errors);
+    let own = Own::read(&input.attrs, &own::ON_VALUES, &mut errors);
     let shape = read(input, &own, &mut errors);
     errors.finish(expand::implementation(input, &shape, krate))
 }
@@ -61,6 +61,10 @@ struct Container {
 }
 
 fn read(input: &DeriveInput, own: &Own, errors: &mut Errors) -> Shape {
+    own.marked(unmarked(input, own, errors))
+}
+
+fn unmarked(input: &DeriveInput, own: &Own, errors: &mut Errors) -> Shape {
     let doc = doc(&input.attrs);
     if let Some(said) = own.shape() {
         return said.described(doc);

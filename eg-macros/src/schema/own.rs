@@ -1,4 +1,5 @@
-//! Reads `#[schema(as = …)]`, `#[schema(format = "…")]` and `#[schema(any)]`, which state the JSON explicitly.
+//! Reads `#[schema(as = …)]`, `#[schema(format = "…")]` and `#[schema(any)]`, which state the JSON explicitly, and
+//! `#[event(sensitive)]`.
 
 use eg_grammar::{did_you_mean, list};
 use syn::ext::IdentExt as _;
@@ -8,8 +9,14 @@ use syn::{Attribute, Error, Ident, LitStr, Path, Result, Token, Type};
 use super::shape::Shape;
 use crate::errors::Errors;
 
-/// The options of `#[schema(…)]` on types, variants and fields.
+/// The options of `#[schema(…)]` on variants.
 pub(super) const KEYS: [&str; 3] = ["as", "format", "any"];
+
+/// The options of `#[schema(…)]` on types and fields.
+pub(super) const ON_VALUES: [&str; 4] = ["as", "format", "any", SENSITIVE];
+
+/// The option that hides a value from everybody but functions. Fields of events may also have it in `#[event(…)]`.
+const SENSITIVE: &str = "sensitive";
 
 /// The advice for a field whose JSON cannot be derived.
 pub(super) const SAY_ON_FIELD: &str = "state the JSON of the field: `#[schema(as = String)]` (any type with the same JSON), or `#[schema(any)]`";
@@ -21,6 +28,7 @@ pub(super) const SAY_ON_TYPE: &str =
 #[derive(Default)]
 pub(super) struct Own {
     said: Option<Shape>,
+    sensitive: bool,
     pub(super) krate: Option<Path>,
 }
 
@@ -33,24 +41,47 @@ impl Own {
         own
     }
 
+    /// Reads the attributes of a field.
+    pub(super) fn of_field(attributes: &[Attribute], errors: &mut Errors) -> Self {
+        let mut own = Self::read(attributes, &ON_VALUES, errors);
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("event")) {
+            errors.ok(attribute
+                .parse_args_with(|input: ParseStream<'_>| own.parse_of("event", input, &[SENSITIVE])));
+        }
+        own
+    }
+
+    /// Returns the shape, marked as sensitive if it is.
+    pub(super) fn marked(&self, shape: Shape) -> Shape {
+        if self.sensitive { Shape::Sensitive(Box::new(shape)) } else { shape }
+    }
+
     /// The stated JSON.
     pub(super) fn shape(&self) -> Option<Shape> {
         self.said.clone()
     }
 
     fn parse(&mut self, input: ParseStream<'_>, keys: &[&str]) -> Result<()> {
+        self.parse_of("schema", input, keys)
+    }
+
+    fn parse_of(&mut self, attribute: &str, input: ParseStream<'_>, keys: &[&str]) -> Result<()> {
         while !input.is_empty() {
             let key = input.call(Ident::parse_any)?;
             let name = key.to_string();
             if !keys.contains(&name.as_str()) {
                 let hint = did_you_mean(&name, keys);
                 let message =
-                    format!("`#[schema]` has no option `{name}`{hint}; its options are {}", list(keys));
+                    format!("`#[{attribute}]` has no option `{name}`{hint}; its options are {}", list(keys));
                 return Err(Error::new(key.span(), message));
             }
             if name == "crate" {
                 input.parse::<Token![=]>()?;
                 self.krate = Some(input.call(Path::parse_mod_style)?);
+            } else if name == SENSITIVE {
+                if std::mem::replace(&mut self.sensitive, true) {
+                    return Err(Error::new(key.span(), "this is sensitive twice"));
+                }
             } else {
                 let shape = Self::say(&name, &key, input)?;
                 if self.said.replace(shape).is_some() {

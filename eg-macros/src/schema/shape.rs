@@ -20,6 +20,7 @@ pub(crate) enum Shape {
     },
     AnyOf(Vec<Self>),
     Newtype(Box<Self>),
+    Sensitive(Box<Self>),
     Described(String, Box<Self>),
 }
 
@@ -42,7 +43,7 @@ impl Shape {
     pub(super) fn types<'a>(&'a self, types: &mut Vec<&'a Type>) {
         match self {
             Self::Of(ty) => types.push(ty),
-            Self::Newtype(inner) | Self::Described(_, inner) => inner.types(types),
+            Self::Newtype(inner) | Self::Sensitive(inner) | Self::Described(_, inner) => inner.types(types),
             Self::Tuple(shapes) | Self::AnyOf(shapes) => shapes.iter().for_each(|shape| shape.types(types)),
             Self::Object { parts, .. } => parts.iter().for_each(|part| match part {
                 Part::Field { shape, .. } | Part::Flat(shape) => shape.types(types),

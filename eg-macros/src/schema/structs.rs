@@ -5,7 +5,7 @@ use quote::ToTokens as _;
 use syn::{Field, Fields, Ident, Type};
 
 use super::Container;
-use super::own::{self, Own};
+use super::own::Own;
 use super::rename::Rule;
 use super::serde::Serde;
 use super::shape::{Part, Presence, Shape};
@@ -57,7 +57,7 @@ fn transparent(fields: &Fields, container: &Container, errors: &mut Errors) -> S
         if serde.has("skip") || name_of(&field.ty).is_some_and(|name| name == "PhantomData") {
             continue;
         }
-        let own = Own::read(&field.attrs, &own::KEYS, errors);
+        let own = Own::of_field(&field.attrs, errors);
         serde.check(&known(&own, &["rename", "alias", "default", "borrow", "bound"]), errors);
         shape = value(field, &own, container, errors);
     }
@@ -67,7 +67,7 @@ fn transparent(fields: &Fields, container: &Container, errors: &mut Errors) -> S
 /// Returns the members of a field; several if it has aliases.
 fn field(field: &Field, rule: Rule, container: &Container, errors: &mut Errors) -> Vec<Part> {
     let serde = Serde::read(&field.attrs, errors);
-    let own = Own::read(&field.attrs, &own::KEYS, errors);
+    let own = Own::of_field(&field.attrs, errors);
     if serde.has("skip") {
         return Vec::new();
     }
@@ -103,7 +103,7 @@ fn field(field: &Field, rule: Rule, container: &Container, errors: &mut Errors) 
 /// Returns the shape of an unnamed field.
 fn element(field: &Field, container: &Container, errors: &mut Errors) -> Shape {
     let serde = Serde::read(&field.attrs, errors);
-    let own = Own::read(&field.attrs, &own::KEYS, errors);
+    let own = Own::of_field(&field.attrs, errors);
     serde.refuse(&ABSENCE, "changes the position of later fields: give the fields names", errors);
     serde.check(&known(&own, &[ABSENCE.as_slice(), &["borrow", "bound"]].concat()), errors);
     value(field, &own, container, errors)
@@ -111,9 +111,10 @@ fn element(field: &Field, container: &Container, errors: &mut Errors) -> Shape {
 
 /// Returns the shape of a field's value.
 fn value(field: &Field, own: &Own, container: &Container, errors: &mut Errors) -> Shape {
-    if let Some(said) = own.shape() {
-        return said;
-    }
+    own.marked(own.shape().unwrap_or_else(|| derived(field, container, errors)))
+}
+
+fn derived(field: &Field, container: &Container, errors: &mut Errors) -> Shape {
     if mentions(field.ty.to_token_stream(), &container.ident) {
         let ident = &container.ident;
         let message = format!(

@@ -40,7 +40,31 @@
 //! | `#[schema(as = String)]` | that of this type |
 //! | `#[schema(format = "date-time")]` | a string of this format |
 //! | `#[schema(any)]` | any JSON; also for recursive types |
+//! | `#[event(sensitive)]`, `#[schema(sensitive)]` | the same, marked as `writeOnly` |
 //! | `#[event("order.placed", schema = false)]` | not described: the event has no schema, and its fields need none |
+//!
+//! # Sensitive fields
+//!
+//! What is marked as sensitive reaches functions only: the gateway masks it wherever it shows an event, and so do the dashboard and
+//! `cargo eg`, which read the history from the gateway.
+//!
+//! ```
+//! # #[cfg(feature = "derive")] {
+//! use eg_sdk::{Event, Schema};
+//! use serde::Serialize;
+//!
+//! #[derive(Serialize, Event)]
+//! #[event("card.charged")]
+//! struct CardCharged {
+//!     order: u32,
+//!     #[event(sensitive)]
+//!     number: String,
+//! }
+//!
+//! let schema = CardCharged::SHAPE.to_string();
+//! assert!(schema.contains(r#""number":{"writeOnly":true,"type":"string"}"#), "{schema}");
+//! # }
+//! ```
 //!
 //! A type that contains itself through another one cannot be described: the compiler reports E0275 ("overflow evaluating
 //! the requirement") at both fields, and `#[schema(any)]` at one of them ends the circle.

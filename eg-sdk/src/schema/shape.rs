@@ -69,6 +69,8 @@ pub enum Shape {
         /// The shape.
         shape: &'static Shape,
     },
+    /// Another shape, whose values the gateway masks for everybody but functions.
+    Sensitive(&'static Shape),
     /// Another shape that serde requires to be present even if it may be `null`.
     Newtype(&'static Shape),
 }
@@ -114,7 +116,7 @@ impl Shape {
     pub(super) const fn may_be_missing(&self) -> bool {
         match self {
             Self::Optional(_) => true,
-            Self::Described { shape, .. } => shape.may_be_missing(),
+            Self::Described { shape, .. } | Self::Sensitive(shape) => shape.may_be_missing(),
             _ => false,
         }
     }

@@ -12,6 +12,13 @@ struct Context<'a> {
     nullable: bool,
     /// Whether other members are allowed beside its own.
     open: bool,
+    /// Whether it is for functions only.
+    sensitive: bool,
+}
+
+impl Context<'_> {
+    /// The context of a shape that stands alone.
+    const NONE: Self = Self { doc: "", nullable: false, open: false, sensitive: false };
 }
 
 /// The members that an object takes over from a flattened shape.
@@ -29,44 +36,45 @@ enum Flat<'a> {
 /// If `shape` has no JSON: a map whose keys are not strings, words or whole numbers, or flattened members of a shape that
 /// is no object. In a constant, that is an error of the compiler.
 pub const fn write(out: &mut Writer<'_>, shape: &Shape) {
-    schema(out, shape, Context { doc: "", nullable: false, open: false });
+    schema(out, shape, Context::NONE);
 }
 
 const fn schema(out: &mut Writer<'_>, shape: &Shape, context: Context<'_>) {
-    let Context { doc, nullable, open } = context;
+    let Context { doc, nullable, open, .. } = context;
     match shape {
         Shape::Described { text, shape } if doc.is_empty() => {
             schema(out, shape, Context { doc: text, ..context });
         }
         Shape::Described { shape, .. } | Shape::Newtype(shape) => schema(out, shape, context),
         Shape::Optional(shape) => schema(out, shape, Context { nullable: true, ..context }),
+        Shape::Sensitive(shape) => schema(out, shape, Context { sensitive: true, ..context }),
         Shape::Any => {
-            begin(out, doc, false).raw("}");
+            begin(out, context, false).raw("}");
         }
         Shape::Never if !nullable => {
-            begin(out, doc, true).raw("\"not\":{}}");
+            begin(out, context, true).raw("\"not\":{}}");
         }
         Shape::Never | Shape::Null => {
-            typed(out, doc, "null", false).raw("}");
+            typed(out, Context { nullable: false, ..context }, "null").raw("}");
         }
         Shape::Bool => {
-            typed(out, doc, "boolean", nullable).raw("}");
+            typed(out, context, "boolean").raw("}");
         }
         Shape::Number => {
-            typed(out, doc, "number", nullable).raw("}");
+            typed(out, context, "number").raw("}");
         }
         Shape::Char => {
-            typed(out, doc, "string", nullable).raw(",\"minLength\":1,\"maxLength\":1}");
+            typed(out, context, "string").raw(",\"minLength\":1,\"maxLength\":1}");
         }
         Shape::String { format } => {
-            typed(out, doc, "string", nullable);
+            typed(out, context, "string");
             if let Some(format) = format {
                 out.raw(",\"format\":").text(format);
             }
             out.raw("}");
         }
         Shape::Integer { min, max } => {
-            typed(out, doc, "integer", nullable);
+            typed(out, context, "integer");
             if let Some(min) = min {
                 out.raw(",\"minimum\":").signed(*min);
             }
@@ -75,9 +83,9 @@ const fn schema(out: &mut Writer<'_>, shape: &Shape, context: Context<'_>) {
             }
             out.raw("}");
         }
-        Shape::Words(words) => self::words(begin(out, doc, true), words, nullable),
+        Shape::Words(words) => self::words(begin(out, context, true), words, nullable),
         Shape::List { items, unique, length } => {
-            typed(out, doc, "array", nullable).raw(",\"items\":");
+            typed(out, context, "array").raw(",\"items\":");
             write(out, items);
             if *unique {
                 out.raw(",\"uniqueItems\":true");
@@ -88,24 +96,28 @@ const fn schema(out: &mut Writer<'_>, shape: &Shape, context: Context<'_>) {
             }
             out.raw("}");
         }
-        Shape::Tuple(shapes) => tuple(typed(out, doc, "array", nullable), shapes),
+        Shape::Tuple(shapes) => tuple(typed(out, context, "array"), shapes),
         Shape::Map { keys, values } => {
-            names(typed(out, doc, "object", nullable), keys);
+            names(typed(out, context, "object"), keys);
             write(out.raw(",\"additionalProperties\":"), values);
             out.raw("}");
         }
         Shape::Object { parts, closed } => {
-            object(typed(out, doc, "object", nullable), parts, *closed && !open);
+            object(typed(out, context, "object"), parts, *closed && !open);
         }
         Shape::AnyOf(shapes) => {
-            any_of(begin(out, doc, true), shapes, nullable, open);
+            any_of(begin(out, context, true), shapes, nullable, open);
         }
     }
 }
 
-/// Writes the description of a schema, and a comma if more follows.
-const fn begin<'w, 'a>(out: &'w mut Writer<'a>, doc: &str, more: bool) -> &'w mut Writer<'a> {
+/// Writes the annotations of a schema, and a comma if more follows.
+const fn begin<'w, 'a>(out: &'w mut Writer<'a>, context: Context<'_>, more: bool) -> &'w mut Writer<'a> {
+    let Context { doc, sensitive, .. } = context;
     out.raw("{");
+    if sensitive {
+        out.raw("\"writeOnly\":true").raw(if more || !doc.is_empty() { "," } else { "" });
+    }
     if !doc.is_empty() {
         out.raw("\"description\":").text(doc).raw(if more { "," } else { "" });
     }
@@ -113,9 +125,9 @@ const fn begin<'w, 'a>(out: &'w mut Writer<'a>, doc: &str, more: bool) -> &'w mu
 }
 
 /// Writes the start of the schema of a JSON type.
-const fn typed<'w, 'a>(out: &'w mut Writer<'a>, doc: &str, ty: &str, nullable: bool) -> &'w mut Writer<'a> {
-    begin(out, doc, true).raw("\"type\":");
-    if nullable { out.list(&[ty, "null"]) } else { out.text(ty) }
+const fn typed<'w, 'a>(out: &'w mut Writer<'a>, context: Context<'_>, ty: &str) -> &'w mut Writer<'a> {
+    begin(out, context, true).raw("\"type\":");
+    if context.nullable { out.list(&[ty, "null"]) } else { out.text(ty) }
 }
 
 const fn words(out: &mut Writer<'_>, words: &[&str], nullable: bool) {
@@ -155,7 +167,7 @@ const fn any_of(out: &mut Writer<'_>, shapes: &[&Shape], nullable: bool, open: b
     out.raw("\"anyOf\":[");
     let mut i = 0;
     while i < shapes.len() {
-        schema(out.comma(i), shapes[i], Context { doc: "", nullable: false, open });
+        schema(out.comma(i), shapes[i], Context { open, ..Context::NONE });
         i += 1;
     }
     if nullable {
@@ -167,7 +179,7 @@ const fn any_of(out: &mut Writer<'_>, shapes: &[&Shape], nullable: bool, open: b
 /// Writes the schema of a map's keys. JSON keys are strings, and `serde_json` turns some other types into strings.
 const fn names(out: &mut Writer<'_>, keys: &Shape) {
     match keys {
-        Shape::Described { shape, .. } | Shape::Newtype(shape) => names(out, shape),
+        Shape::Described { shape, .. } | Shape::Newtype(shape) | Shape::Sensitive(shape) => names(out, shape),
         Shape::Any | Shape::String { format: None } => {}
         Shape::String { .. } | Shape::Char | Shape::Words(_) | Shape::AnyOf(_) => {
             write(out.raw(",\"propertyNames\":"), keys);
@@ -200,7 +212,7 @@ const fn object(out: &mut Writer<'_>, parts: &[Part], closed: bool) {
             && let (Flat::OneOf, false) = flat(shape, false)
         {
             out.raw(if alternatives == 0 { ",\"allOf\":[" } else { "," });
-            schema(out, shape, Context { doc: "", nullable: false, open: true });
+            schema(out, shape, Context { open: true, ..Context::NONE });
             alternatives += 1;
         }
         i += 1;
@@ -225,7 +237,7 @@ const fn properties(out: &mut Writer<'_>, parts: &[Part], mut written: usize) ->
         match &parts[i] {
             Part::Field(Field { name, doc, shape, .. }) => {
                 out.comma(written).text(name).raw(":");
-                schema(out, shape, Context { doc, nullable: false, open: false });
+                schema(out, shape, Context { doc, ..Context::NONE });
                 written += 1;
             }
             Part::Flat(shape) => {
@@ -287,6 +299,7 @@ const fn flat(shape: &Shape, optional: bool) -> (Flat<'_>, bool) {
     let members = match shape {
         Shape::Described { shape, .. } | Shape::Newtype(shape) => return flat(shape, optional),
         Shape::Optional(shape) => return flat(shape, true),
+        Shape::Sensitive(_) => panic!("what is flattened cannot be sensitive as a whole: mark its fields"),
         Shape::Object { parts, .. } => Flat::Parts(parts),
         Shape::Map { values, .. } => Flat::Values(values),
         Shape::AnyOf(_) | Shape::Never => Flat::OneOf,

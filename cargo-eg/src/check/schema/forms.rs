@@ -110,7 +110,10 @@ pub(super) fn accepts_all(schema: &Value) -> bool {
     match schema {
         Value::Bool(all) => *all,
         Value::Object(members) => members.keys().all(|name| {
-            matches!(name.as_str(), "$schema" | "title" | "description" | "default" | "$defs" | "examples")
+            matches!(
+                name.as_str(),
+                "$schema" | "title" | "description" | "default" | "$defs" | "examples" | "writeOnly"
+            )
         }),
         _ => true,
     }
