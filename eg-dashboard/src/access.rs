@@ -15,6 +15,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use eg_grammar::{Foreign, Visit};
 use eg_sdk::config::Secret;
 use eg_sdk::history::EventFilter;
+use eg_sdk::{Error, EventGateway};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
@@ -43,6 +44,8 @@ pub(crate) struct Sessions {
 
 struct Session {
     key: Secret,
+    /// Whether the key allows no change.
+    reads_only: bool,
     token: String,
     used: Instant,
 }
@@ -66,7 +69,7 @@ impl Sessions {
     }
 
     /// Begins a session and returns its cookie.
-    fn begin(&self, key: Secret) -> String {
+    fn begin(&self, key: Secret, reads_only: bool) -> String {
         let mut open = self.open();
         if open.len() >= SESSIONS
             && let Some(oldest) =
@@ -75,7 +78,7 @@ impl Sessions {
             open.remove(&oldest);
         }
         let id = random();
-        open.insert(id.clone(), Session { key, token: random(), used: Instant::now() });
+        open.insert(id.clone(), Session { key, reads_only, token: random(), used: Instant::now() });
         id
     }
 }
@@ -110,9 +113,12 @@ impl Dashboard {
             Some(session) => {
                 session.used = Instant::now();
                 let gateway = gateway.with_access_key(session.key.clone());
-                Visitor { gateway, token: session.token.clone(), logged_in: true }
+                let (token, reads_only) = (session.token.clone(), session.reads_only);
+                Visitor { gateway, token, logged_in: true, reads_only }
             }
-            None => Visitor { gateway, token: self.sessions.token.clone(), logged_in: false },
+            None => {
+                Visitor { gateway, token: self.sessions.token.clone(), logged_in: false, reads_only: false }
+            }
         }
     }
 
@@ -169,9 +175,17 @@ impl FromRequest<Arc<Dashboard>> for Change {
         let (mut parts, body) = request.into_parts();
         let visitor = Visitor::from_request_parts(&mut parts, app).await?;
         let form = Fields::of_form(body).await?;
-        let is_own = bool::from(form.text("token").as_bytes().ct_eq(visitor.token.as_bytes()));
-        if is_own { Ok(Self { visitor, form }) } else { Err(Failure::NoToken) }
+        match (is_own(&form, &visitor), visitor.reads_only) {
+            (true, false) => Ok(Self { visitor, form }),
+            (true, true) => Err(Failure::OnlyReads),
+            (false, _) => Err(Failure::NoToken),
+        }
     }
+}
+
+/// Returns whether a page of these has sent a form.
+fn is_own(form: &Fields, visitor: &Visitor) -> bool {
+    form.text("token").as_bytes().ct_eq(visitor.token.as_bytes()).into()
 }
 
 /// Returns the name of the cookie at the port that the request calls.
@@ -192,18 +206,32 @@ fn session(headers: &HeaderMap) -> Option<String> {
 }
 
 /// `GET /dashboard/login`: the form, or a session for the holder of the ticket.
-pub(crate) async fn enter(State(app): State<Arc<Dashboard>>, headers: HeaderMap, query: Fields) -> Response {
-    match query.get("ticket").map(|code| app.sessions.redeem(code)) {
+pub(crate) async fn enter(
+    State(app): State<Arc<Dashboard>>,
+    headers: HeaderMap,
+    query: Fields,
+) -> Result<Response, Failure> {
+    Ok(match query.get("ticket").map(|code| app.sessions.redeem(code)) {
         None => login::page(StatusCode::OK, None),
         Some(Some(key)) => {
-            let cookie = app.cookie(&headers, &app.sessions.begin(key), "");
-            let to = place::in_space(app.options.gateway.space(), "/events");
+            let gateway = app.options.gateway.clone().with_access_key(key.clone());
+            let cookie = app.cookie(&headers, &app.sessions.begin(key, reads_only(&gateway).await?), "");
+            let to = place::in_space(gateway.space(), "/events");
             ([(header::SET_COOKIE, cookie)], Redirect::to(&to)).into_response()
         }
         Some(None) => login::page(
             StatusCode::UNAUTHORIZED,
             Some("This address has been used. Log in with the access key."),
         ),
+    })
+}
+
+/// Returns whether the key of a client allows no change. Older gateways have no such keys.
+async fn reads_only(gateway: &EventGateway) -> Result<bool, Error> {
+    match gateway.access().await {
+        Ok(access) => Ok(!access.may_change),
+        Err(error) if error.status() == Some(404) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -220,7 +248,7 @@ pub(crate) async fn log_in(
     let gateway = app.options.gateway.clone().with_space(space).with_access_key(key.clone());
     match gateway.history().page(&EventFilter::default(), None, 1).await {
         Ok(_) => {
-            let cookie = app.cookie(&headers, &app.sessions.begin(key), "");
+            let cookie = app.cookie(&headers, &app.sessions.begin(key, reads_only(&gateway).await?), "");
             let to = place::in_space(space, "/events");
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&to)).into_response())
         }
@@ -235,9 +263,13 @@ pub(crate) async fn log_in(
 /// `POST /dashboard/logout`: ends the session.
 pub(crate) async fn log_out(
     State(app): State<Arc<Dashboard>>,
+    visitor: Visitor,
     headers: HeaderMap,
-    _: Change,
+    body: Body,
 ) -> Result<Response, Failure> {
+    if !is_own(&Fields::of_form(body).await?, &visitor) {
+        return Err(Failure::NoToken);
+    }
     if let Some(id) = session(&headers) {
         app.sessions.open().remove(&id);
     }

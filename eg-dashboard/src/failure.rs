@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Foreign(Foreign),
     /// The form has no token of these pages, or an old one.
     NoToken,
+    /// The visitor's key allows no change.
+    OnlyReads,
     /// The form cannot be read.
     BadForm,
     /// The query of an address cannot be read.
@@ -76,6 +78,11 @@ impl IntoResponse for Failure {
                 "The form is no longer valid: the session ended, or the dashboard was restarted. Go back, reload the \
                  page, and try again."
                     .to_owned(),
+            ),
+            Self::OnlyReads => (
+                StatusCode::FORBIDDEN,
+                "Nothing was changed",
+                "Your access key only reads. Log out, and log in with a key that allows changes.".to_owned(),
             ),
             Self::BadForm => {
                 (StatusCode::BAD_REQUEST, "Nothing was changed", "The form cannot be read.".to_owned())

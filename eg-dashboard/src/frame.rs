@@ -13,18 +13,30 @@ pub(crate) enum Part {
     Events,
     DeadLetters,
     Functions,
+    Map,
+    Catalogue,
     Send,
     Health,
 }
 
 impl Part {
-    const ALL: [Self; 5] = [Self::Events, Self::DeadLetters, Self::Functions, Self::Send, Self::Health];
+    const ALL: [Self; 7] = [
+        Self::Events,
+        Self::DeadLetters,
+        Self::Functions,
+        Self::Map,
+        Self::Catalogue,
+        Self::Send,
+        Self::Health,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Events => "Events",
             Self::DeadLetters => "Dead letters",
             Self::Functions => "Functions",
+            Self::Map => "Map",
+            Self::Catalogue => "Catalogue",
             Self::Send => "Send",
             Self::Health => "Health",
         }
@@ -35,6 +47,8 @@ impl Part {
             Self::Events => "/events",
             Self::DeadLetters => "/dead-letters",
             Self::Functions => "/functions",
+            Self::Map => "/map",
+            Self::Catalogue => "/catalogue",
             Self::Send => "/send",
             Self::Health => "/health",
         }
@@ -48,11 +62,12 @@ pub(crate) fn page(visitor: &Visitor, part: Part, title: &str, body: &Markup) ->
         header {
             a .brand href=(place::in_space(space, "/events")) { img src=(assets::url("icon.svg")) alt="" width="22" height="22"; "Event Gateway" }
             nav aria-label="Parts" {
-                @for other in Part::ALL {
+                @for other in Part::ALL.into_iter().filter(|part| !visitor.reads_only || *part != Part::Send) {
                     a href=(place::in_space(space, other.path())) aria-current=[(other == part).then_some("page")] { (other.name()) }
                 }
             }
             div .visitor {
+                @if visitor.reads_only { span .chip .none title="Your access key only reads." { "read-only" } }
                 details {
                     summary { span .quiet { "space " } (show::text(space)) }
                     form action={ (ROOT) "/space" } {
@@ -67,7 +82,8 @@ pub(crate) fn page(visitor: &Visitor, part: Part, title: &str, body: &Markup) ->
             }
         }
     };
-    answer(StatusCode::OK, title, &header, body)
+    let body = html! { div .reads-only[visitor.reads_only] { (body) } };
+    answer(StatusCode::OK, title, &header, &body)
 }
 
 /// Returns a page that belongs to no space.

@@ -7,12 +7,14 @@ mod assets;
 mod command;
 mod failure;
 mod frame;
+mod graph;
 mod group;
 mod live;
 mod login;
 mod pages;
 mod place;
 mod reading;
+mod retries;
 mod show;
 mod trace;
 mod visitor;
@@ -33,6 +35,7 @@ use eg_sdk::config::Secret;
 
 use self::access::Sessions;
 use self::failure::Failure;
+pub use self::graph::{Edge, Graph, Kind, Node, Remark};
 
 /// The path below which everything is served.
 pub const ROOT: &str = "/dashboard";
@@ -98,6 +101,7 @@ pub fn router(mut options: Options) -> Router {
         .route("/events/{id}/replay", post(actions::replay))
         .route("/events/{id}/resend", post(actions::resend))
         .route("/events/{id}/trace", get(pages::trace::show))
+        .route("/deliveries/{id}/retry", post(actions::hasten))
         .route("/live", get(live::watch))
         .route("/dead-letters", get(pages::dead_letters::list))
         .route("/dead-letters/export", get(pages::dead_letters::export))
@@ -107,6 +111,9 @@ pub fn router(mut options: Options) -> Router {
         .route("/dead-letters/{id}/discard", post(actions::discard))
         .route("/send", get(pages::send::form))
         .route("/functions", get(pages::functions::list))
+        .route("/map", get(pages::map::show))
+        .route("/map/graph", get(pages::map::download))
+        .route("/catalogue", get(pages::catalogue::list))
         .route("/health", get(pages::health::show));
     let pages = Router::new()
         .route("/", get(pages::home))

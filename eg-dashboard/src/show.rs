@@ -86,6 +86,48 @@ pub(crate) fn ago(at: OffsetDateTime, now: OffsetDateTime) -> String {
     }
 }
 
+/// Returns how often something happened per minute. A gateway that has just started is taken to run for one minute.
+pub(crate) fn rate(times: u64, within: Duration) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "people read two or three digits")]
+    let rate = times as f64 * 60.0 / within.as_secs_f64().max(60.0);
+    match rate {
+        0.0 => "0".to_owned(),
+        ..0.05 => "<0.1".to_owned(),
+        0.05..99.95 => format!("{rate:.1}"),
+        _ => format!("{rate:.0}"),
+    }
+}
+
+/// Returns a size with two or three digits.
+pub(crate) fn bytes(size: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if size < 1_000 {
+        return format!("{size} bytes");
+    }
+    #[allow(clippy::cast_precision_loss, reason = "people read two or three digits")]
+    let (mut number, mut unit) = (size as f64 / 1_000.0, 0);
+    while number >= 999.5 && unit + 1 < UNITS.len() {
+        (number, unit) = (number / 1_000.0, unit + 1);
+    }
+    if number < 9.95 {
+        format!("{number:.1} {}", UNITS[unit])
+    } else {
+        format!("{number:.0} {}", UNITS[unit])
+    }
+}
+
+/// Returns a part of a whole in percent.
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "people read two or three digits")]
+    let percent = if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 };
+    match percent {
+        0.0 => "0 %".to_owned(),
+        ..0.1 => "<0.1 %".to_owned(),
+        0.1..9.95 => format!("{percent:.1} %"),
+        _ => format!("{percent:.0} %"),
+    }
+}
+
 /// Returns a number with commas between thousands.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -155,6 +197,43 @@ mod tests {
         assert!(!today.contains("class=\"day\"") && today.contains("00:00:00.000"), "{today}");
         let earlier = text(at + time::Duration::hours(24));
         assert!(earlier.starts_with("<span class=\"day\">1970-01-01</span> <time"), "{earlier}");
+    }
+
+    #[test]
+    fn rates_sizes_and_shares() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        for (times, within, expected) in [
+            (0, 15, "0"),
+            (7, 0, "7.0"),
+            (7, 1, "7.0"),
+            (1, 60, "<0.1"),
+            (30, 15, "2.0"),
+            (1_500, 15, "100"),
+            (150_000, 15, "10000"),
+        ] {
+            assert_eq!(rate(times, minutes(within)), expected);
+        }
+        for (size, expected) in [
+            (0, "0 bytes"),
+            (999, "999 bytes"),
+            (1_000, "1.0 kB"),
+            (77_000_000, "77 MB"),
+            (999_600, "1.0 MB"),
+            (10_737_418_240, "11 GB"),
+            (u64::MAX, "18447 PB"),
+        ] {
+            assert_eq!(bytes(size), expected);
+        }
+        for (part, whole, expected) in [
+            (0, 0, "0 %"),
+            (0, 7, "0 %"),
+            (1, 9_999, "<0.1 %"),
+            (1, 3, "33 %"),
+            (1, 40, "2.5 %"),
+            (7, 7, "100 %"),
+        ] {
+            assert_eq!(percent(part, whole), expected);
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ pub(crate) struct Visitor {
     pub(crate) gateway: EventGateway,
     /// The token of the visitor's forms. Pages from elsewhere cannot read it.
     pub(crate) token: String,
+    /// Whether the visitor's key allows no change.
+    pub(crate) reads_only: bool,
     /// Whether the visitor has a session, and so can end it.
     pub(crate) logged_in: bool,
 }

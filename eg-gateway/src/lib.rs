@@ -117,6 +117,7 @@
 //! | `POST /v1/backup` | a copy of the store, while the gateway runs |
 //! | `GET /v1/accounting` | counts of deliveries: `accepted = delivered + pending + dead + expired + filtered` |
 //! | `POST /v1/spaces/<space>/deliveries/<id>/retry` | attempts a delivery at once that waits for its next attempt |
+//! | `GET /v1/spaces/<space>/access` | whether the client's access key allows changes |
 //! | `GET /v1/statistics` | events and calls in each minute of the last hour, the backlog, the size of the store |
 //! | `GET /v1/spaces/<space>/statistics` | for each function: calls, failures, p50 and p95, the last failure, the circuit breaker |
 //! | `GET /v1/feed` | everything that happens, as server-sent events; resumes after `Last-Event-ID` |

@@ -74,13 +74,13 @@ pub fn derive_runtime_event(item: TokenStream) -> TokenStream {
 }
 
 /// `#[derive(Schema)]` as `eg_sdk` offers it.
-#[proc_macro_derive(SdkSchema, attributes(event, schema))]
+#[proc_macro_derive(SdkSchema, attributes(schema))]
 pub fn derive_sdk_schema(item: TokenStream) -> TokenStream {
     schema::derive(item.into(), &syn::parse_quote!(::eg_sdk)).into()
 }
 
 /// `#[derive(Schema)]` as `eg_runtime` offers it.
-#[proc_macro_derive(Schema, attributes(event, schema))]
+#[proc_macro_derive(Schema, attributes(schema))]
 pub fn derive_runtime_schema(item: TokenStream) -> TokenStream {
     schema::derive(item.into(), &syn::parse_quote!(::eg_runtime)).into()
 }

@@ -6,6 +6,7 @@
 pub struct Readme;
 
 pub mod app;
+pub mod axe;
 pub mod browser;
 pub mod moto;
 pub mod program;

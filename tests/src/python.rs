@@ -38,7 +38,7 @@ const SAM: [&str; 1] = ["aws-sam-cli==1.170.*"];
 /// If the packages cannot be installed.
 #[must_use]
 pub fn environment() -> Option<PathBuf> {
-    installed("python", &PACKAGES, |dir| {
+    installed("python", &PACKAGES, "python3", |dir| {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(dir));
         run(Command::new(dir.join("bin/pip")).args([
             "install",
@@ -78,7 +78,7 @@ pub fn sam_events() -> Option<PathBuf> {
 /// Returns the folder of SAM's command line, without what it depends on.
 fn sam_package() -> Option<PathBuf> {
     let uv = environment()?.join("bin/uv");
-    installed("lambda-emulator", &SAM, |dir| {
+    installed("lambda-emulator", &SAM, "python3", |dir| {
         run(Command::new(uv).args(["pip", "install", "--quiet", "--no-deps", "--target"]).arg(dir).args(SAM));
         let program = emulator_in(dir);
         let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -98,7 +98,7 @@ fn emulator_in(dir: &Path) -> PathBuf {
 #[must_use]
 pub fn sam() -> Option<PathBuf> {
     let uv = environment()?.join("bin/uv");
-    let dir = installed("sam", &SAM, |dir| {
+    let dir = installed("sam", &SAM, "python3", |dir| {
         run(Command::new(&uv).args(["venv", "--quiet", "--clear"]).arg(dir));
         let python = dir.join("bin/python");
         run(Command::new(&uv).args(["pip", "install", "--quiet", "--python"]).arg(python).args(SAM));
@@ -106,8 +106,14 @@ pub fn sam() -> Option<PathBuf> {
     Some(dir.join("bin/sam"))
 }
 
-/// Returns a folder in which packages are installed. Runs `install` if it does not exist yet, or has other packages.
-fn installed(name: &str, packages: &[&str], install: impl FnOnce(&Path)) -> Option<PathBuf> {
+/// Returns a folder in which packages are installed. Runs `install`, which needs a program, if it does not exist yet, or has other
+/// packages.
+pub(crate) fn installed(
+    name: &str,
+    packages: &[&str],
+    needs: &str,
+    install: impl FnOnce(&Path),
+) -> Option<PathBuf> {
     let dir = target().join("tmp").join(name);
     let complete = dir.join("complete");
     std::fs::create_dir_all(target().join("tmp")).expect("a place for test files");
@@ -118,8 +124,8 @@ fn installed(name: &str, packages: &[&str], install: impl FnOnce(&Path)) -> Opti
     if std::fs::read_to_string(&complete).is_ok_and(|installed| installed == packages) {
         return Some(dir);
     }
-    if Command::new("python3").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no python3 on this machine");
+    if Command::new(needs).arg("--version").output().is_err() {
+        eprintln!("skipped: there is no {needs} on this machine");
         return None;
     }
     install(&dir);
@@ -133,7 +139,7 @@ fn target() -> PathBuf {
     test.ancestors().nth(3).expect("tests are three levels below").to_owned()
 }
 
-fn run(command: &mut Command) {
+pub(crate) fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -1,4 +1,4 @@
-//! Options of `check`, `manifest`, `logs`, `dashboard` and `completions`.
+//! Options of `check`, `graph`, `manifest`, `logs`, `dashboard`, `mcp` and `completions`.
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
@@ -63,6 +63,40 @@ Examples:
   cargo eg check services/registration services/shop --deny warnings
   cargo eg check --start
   cargo eg check --allow never-emitted --json | jq '.findings[].message'";
+
+/// Print the map of an application: what leads to which functions, and which events those emit.
+///
+/// Builds the services and reads their manifests. Marks events that no function emits or subscribes to, functions that nothing
+/// calls, and loops. Dashed lines are events; at the others, somebody waits for the answer. The dashboard draws the same map.
+#[derive(Debug, Args)]
+#[command(after_help = GRAPH_EXAMPLES)]
+pub(crate) struct Graph {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Print only the functions of this service, and what they are directly connected with.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+    /// Format of the output.
+    #[arg(long, value_enum, default_value_t = GraphFormat::Mermaid)]
+    pub(crate) format: GraphFormat,
+}
+
+/// The formats of a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// A Mermaid flowchart, which Markdown on many sites shows.
+    Mermaid,
+    /// The language of Graphviz.
+    Dot,
+    /// Nodes and edges; an edge names its nodes by their positions.
+    Json,
+}
+
+const GRAPH_EXAMPLES: &str = "\
+Examples:
+  cargo eg graph
+  cargo eg graph services/shop --format dot > shop.dot
+  cargo eg graph --format json | jq -r '.nodes[] | select(.remarks) | .name'";
 
 /// Show the logs of all functions, or of one, with Lambda's START, END and REPORT lines.
 ///
@@ -142,6 +176,30 @@ Examples:
   cargo eg manifest users
   cargo eg manifest target/aarch64-unknown-linux-gnu/release/users
   cargo eg manifest users --json | jq -r '.functions[].id'";
+
+/// Offer the commands to an agent, as tools of the Model Context Protocol.
+///
+/// Speaks the protocol on standard input and output until the client closes them. An agent starts it; the tools work on the
+/// application in its folder: list and explain events, emit, retry and replay them, dead letters, logs, the manifest, the map and
+/// `check`. What a tool answers is what its command prints. Texts in events and logs come from outside: an agent should take them as
+/// data, not as instructions.
+#[derive(Debug, Args)]
+#[command(after_help = MCP_EXAMPLES)]
+pub(crate) struct Mcp {
+    /// Offer only tools that change nothing and call no function.
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    #[command(flatten)]
+    pub(crate) gateway: Gateway,
+}
+
+const MCP_EXAMPLES: &str = "\
+Examples:
+  cargo eg mcp --read-only
+  cargo eg mcp --url https://gateway.example --config-url https://gateway.example:4001
+
+The configuration of an agent:
+  { \"mcpServers\": { \"event-gateway\": { \"command\": \"cargo\", \"args\": [\"eg\", \"mcp\"] } } }";
 
 /// Print a shell completion script for `cargo eg`.
 #[derive(Debug, Args)]

@@ -26,12 +26,12 @@ pub(crate) use self::build::BuildServices;
 pub(crate) use self::deploy::{Consent, Deploy, Remove, Rollback};
 pub(crate) use self::gateway::{BehindGateway, Gateway, GatewayKey, LocalLambda};
 pub(crate) use self::invoke::{Emit, Invoke};
-pub(crate) use self::look::{Check, Completions, Dashboard, Logs, Manifest, Shell};
+pub(crate) use self::look::{Check, Completions, Dashboard, Graph, GraphFormat, Logs, Manifest, Mcp, Shell};
 pub(crate) use self::new::New;
 pub(crate) use self::selection::{Packages, Selection, Targets};
 pub(crate) use self::store::{
     Chosen, DeadLetters, DiscardLetters, Events, JobAction, Jobs, LetterAction, ListJobs, ListLetters,
-    Replay, RetryLetters, Show, ShowLetter,
+    Replay, Retry, RetryLetters, Show, ShowLetter,
 };
 pub(crate) use self::template::{Architecture, Template};
 use crate::exit;
@@ -59,17 +59,20 @@ pub(crate) enum Command {
     Logs(Logs),
     Events(Events),
     Show(Show),
+    Retry(Retry),
     Replay(Replay),
     DeadLetters(DeadLetters),
     Jobs(Jobs),
     Dashboard(Dashboard),
     Check(Check),
+    Graph(Graph),
     Manifest(Manifest),
     Build(BuildServices),
     Template(Template),
     Deploy(Deploy),
     Rollback(Rollback),
     Remove(Remove),
+    Mcp(Mcp),
     Completions(Completions),
 }
 

@@ -1,4 +1,4 @@
-//! Options of the commands on the gateway's history: `events`, `show`, `replay`, `dead-letters`, `jobs`.
+//! Options of the commands on the gateway's history: `events`, `show`, `retry`, `replay`, `dead-letters`, `jobs`.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{ArgGroup, Args, Subcommand};
@@ -98,6 +98,38 @@ Examples:
   cargo eg show 0199a5c3
   cargo eg show f3ee5fc1          the end of an id, as shown by `cargo eg run`
   cargo eg show order-1 --source /services/shop --json";
+
+/// Attempt the deliveries of an event now that wait for their next attempt.
+///
+/// A delivery that failed waits longer after each failure. Once its function is repaired, there is nothing to wait for. Its attempts
+/// are counted anew. Retry what was given up with `cargo eg dead-letters retry`, and what succeeded with `cargo eg replay`.
+#[derive(Debug, Args)]
+#[command(after_help = RETRY_EXAMPLES)]
+pub(crate) struct Retry {
+    /// Id of the event, or a unique prefix or suffix of it.
+    #[arg(value_name = "EVENT")]
+    pub(crate) event: String,
+    /// Source of the event, to distinguish equal ids.
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// Type of the event, to distinguish equal ids from one source.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) ty: Option<String>,
+    /// Only to this function (name or id).
+    // As the other commands call it.
+    #[arg(long, value_name = "FUNCTION", alias = "function")]
+    pub(crate) to: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) gateway: Gateway,
+}
+
+const RETRY_EXAMPLES: &str = "\
+Examples:
+  cargo eg retry f3ee5fc1
+  cargo eg retry f3ee5fc1 --to send_welcome_email";
 
 /// Deliver stored events again.
 ///

@@ -14,6 +14,7 @@ mod emit;
 mod events;
 mod find;
 mod functions;
+mod graph;
 mod history;
 mod invoke;
 mod jobs;
@@ -21,6 +22,7 @@ mod jobs;
 mod live;
 mod logs;
 mod manifest;
+mod mcp;
 mod new;
 mod post;
 mod queue;
@@ -29,6 +31,7 @@ mod registrar;
 #[cfg(feature = "aws")]
 mod remove;
 mod replay;
+mod retry;
 mod rights;
 #[cfg(feature = "aws")]
 mod rollback;
@@ -66,11 +69,13 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Logs(arguments) => logs::run(arguments).await,
         Command::Events(arguments) => events::run(arguments).await,
         Command::Show(arguments) => show::run(arguments).await,
+        Command::Retry(arguments) => retry::run(arguments).await,
         Command::Replay(arguments) => replay::run(arguments).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
         Command::Jobs(arguments) => jobs::run(arguments).await,
         Command::Dashboard(arguments) => dashboard::run(arguments).await,
         Command::Check(arguments) => check::run(arguments).await,
+        Command::Graph(arguments) => graph::run(arguments).await,
         Command::Manifest(arguments) => manifest::run(arguments).await,
         Command::Build(arguments) => build::run(arguments).await,
         Command::Template(arguments) => template::run(arguments).await,
@@ -81,6 +86,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Remove(arguments) => remove::run(arguments).await,
         #[cfg(not(feature = "aws"))]
         Command::Rollback(_) | Command::Remove(_) => Err(without_aws("change what is deployed")),
+        Command::Mcp(arguments) => mcp::run(arguments).await,
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

@@ -7,6 +7,7 @@ use crate::support::terminal::{Terminal, emit, timeless};
 use axum::http::StatusCode;
 use axum::routing::get;
 use eg_sdk::CloudEvent;
+use eg_sdk::config::{Retry, RetryLimits, Subscription};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -283,6 +284,32 @@ async fn stored_events_are_replayed_to_all_or_to_one() {
     emit(&running, "nobody.cares", "hostile", json!("\u{9b}2J")).await;
     let listed = terminal.prints(&["events", "--id", "hostile", "--json"]);
     assert!(listed.contains(r#""data":"\u009b2J""#), "{listed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_its_next_attempt_is_retried_now() {
+    let running = Running::start().await;
+    running.event_type("order.placed").await;
+    for function in ["shop-ship", "shop-bill"] {
+        running.function(function).await;
+        let mut retry = RetryLimits::new();
+        (retry.min_backoff_ms, retry.max_backoff_ms) = (Some(3_600_000), Some(3_600_000));
+        let mut subscription = Subscription::asynchronous("order.placed", function);
+        subscription.retry = Some(Retry::Limits(retry));
+        running.client.subscriptions().create(&subscription).await.unwrap();
+        running.answers(function, 503, "closed");
+    }
+    emit(&running, "order.placed", "order-1", json!({})).await;
+    let terminal = Terminal::of(&running);
+    let shown = || terminal.prints(&["show", "order-1"]);
+    eventually("both wait", || shown().matches("503: closed").count() == 2).await;
+    running.answers("shop-bill", 200, "");
+    running.answers("shop-ship", 200, "");
+    assert_eq!(terminal.prints(&["retry", "order-1", "--to", "bill"]), "1 delivery retried\n");
+    eventually("one is delivered", || shown().contains("shop-bill delivered")).await;
+    assert_eq!(terminal.prints(&["retry", "order-1", "--json"]), "{\"retried\":1}\n");
+    eventually("both are delivered", || shown().contains("shop-ship delivered")).await;
+    assert_eq!(terminal.prints(&["retry", "order-1"]), "0 deliveries retried\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,8 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{matrix, notice, tree};
+use super::functions::figures;
+use super::{matrix, notice, rust_test, tree};
 use crate::Dashboard;
 use crate::access::Id;
 use crate::failure::Failure;
@@ -50,11 +51,13 @@ pub(crate) async fn show(
     query: Fields,
 ) -> Result<Response, Failure> {
     let space = visitor.gateway.space();
-    let (detail, subscriptions) = tokio::try_join!(read(&visitor, &id, &query), async {
-        Ok::<_, Failure>(visitor.gateway.subscriptions().list().await?)
+    let (detail, (subscriptions, figures)) = tokio::try_join!(read(&visitor, &id, &query), async {
+        let (subscriptions, gateway) = (visitor.gateway.subscriptions(), &visitor.gateway);
+        Ok::<_, Failure>(tokio::try_join!(subscriptions.list(), figures(gateway))?)
     })?;
     let now = OffsetDateTime::now_utc();
-    let deliveries = matrix::render(&visitor, &detail, &subscriptions, now);
+    let default = figures.map(|figures| figures.default_retry);
+    let deliveries = matrix::render(&visitor, &detail, &subscriptions, default.as_ref(), now);
     if query.get("fragment").is_some() {
         return Ok(fragment(&deliveries));
     }
@@ -184,6 +187,13 @@ fn again(visitor: &Visitor, events_url: &str, event: &AcceptedEvent) -> Markup {
                 button { "Send as a new event" }
             }
         }
+        @if let Some(test) = rust_test::of(&event.event_type, &with_id(&fresh)) {
+            details {
+                summary { "As a Rust test" }
+                p .quiet { "A test of the service that handles the event. Give the app the states of the service." }
+                pre data-copy { (test) }
+            }
+        }
         details {
             summary { "As a command" }
             pre data-copy { (command::curl(events_url, space, &with_id(&fresh))) }
@@ -219,6 +229,9 @@ pub(crate) fn written(text: &str) -> Result<CloudEvent, String> {
         serde_json::from_str(text).map_err(|error| format!("The event is not a JSON object: {error}."))?;
     if members.contains_key("id") || members.contains_key("time") {
         return Err("Leave out `id` and `time`: a new event gets new ones.".to_owned());
+    }
+    if text.contains("\"*****\"") {
+        return Err("The event has a mask, `*****`, in place of a sensitive value: write a value.".to_owned());
     }
     // The text and not the parsed members, which would change numbers.
     let event = CloudEvent::from_json(with_id(text.trim()).as_bytes());

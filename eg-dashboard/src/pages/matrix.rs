@@ -4,15 +4,15 @@
 use std::time::Duration;
 
 use eg_grammar::{nearest, routed_type};
-use eg_sdk::config::{Subscription, SubscriptionType};
+use eg_sdk::config::{RetryLimits, Subscription, SubscriptionType};
 use eg_sdk::history::{
     AcceptedEvent, Attempt, AttemptOutcome, Delivery, DeliveryState, EventDetail, Mismatch,
 };
 use maud::{Markup, html};
 use time::OffsetDateTime;
 
-use super::functions::retry_in_words;
 use crate::frame::token;
+use crate::retries;
 use crate::visitor::Visitor;
 use crate::{place, show};
 
@@ -77,6 +77,7 @@ pub(crate) fn render(
     visitor: &Visitor,
     detail: &EventDetail,
     subscriptions: &[Subscription],
+    default: Option<&RetryLimits>,
     now: OffsetDateTime,
 ) -> Markup {
     let EventDetail { event, deliveries } = detail;
@@ -93,7 +94,8 @@ pub(crate) fn render(
     html! {
         @if deliveries.is_empty() && without.is_empty() { (nobody(event, subscriptions)) }
         @for one in deliveries {
-            (delivery(visitor, event, one, subscriptions.iter().find(|known| known.subscription_id == one.subscription_id), now))
+            @let subscription = subscriptions.iter().find(|known| known.subscription_id == one.subscription_id);
+            (delivery(visitor, event, one, subscription, default, now))
         }
         @for (subscription, absence) in &without {
             article .card {
@@ -122,6 +124,7 @@ fn delivery(
     event: &AcceptedEvent,
     one: &Delivery,
     subscription: Option<&Subscription>,
+    default: Option<&RetryLimits>,
     now: OffsetDateTime,
 ) -> Markup {
     let space = visitor.gateway.space();
@@ -143,7 +146,7 @@ fn delivery(
             @if one.matched { (bar(event.accepted_at, one, now)) (attempts(&one.attempts, now)) }
             @match subscription {
                 None => p .quiet { "The subscription has been deleted." },
-                Some(subscription) if one.matched => p .quiet { "Retries: " (retry_in_words(subscription)) },
+                Some(subscription) if one.matched => p .quiet { "Retries: " (retries::in_words(subscription, default)) },
                 Some(_) => {},
             }
             @if is_lost {
@@ -152,6 +155,12 @@ fn delivery(
                         (token(visitor)) (back(event)) button { "Retry now" }
                     }
                     a href=(place::in_space(space, &format!("/dead-letters/{}", one.delivery_id))) { "Edit before the retry" }
+                }
+            } @else if one.state == DeliveryState::Pending && !one.waits_for_earlier && one.next_attempt_at.is_some_and(|at| at > now) {
+                div .actions {
+                    form method="post" action=(place::in_space(space, &format!("/deliveries/{}/retry", one.delivery_id))) {
+                        (token(visitor)) (back(event)) button { "Retry now" }
+                    }
                 }
             } @else if subscription.is_some() && one.matched {
                 (replay(visitor, event, &one.subscription_id))

@@ -1,11 +1,14 @@
 //! The pages. Each module reads what its page needs from the gateway and renders it into the frame of all pages.
 
+pub(crate) mod catalogue;
 pub(crate) mod dead_letters;
 pub(crate) mod event;
 pub(crate) mod events;
 pub(crate) mod functions;
 pub(crate) mod health;
+pub(crate) mod map;
 mod matrix;
+mod rust_test;
 pub(crate) mod send;
 pub(crate) mod trace;
 mod tree;
@@ -38,6 +41,7 @@ fn notice(query: &Fields) -> Markup {
         "replayed" => format!("Replayed to {}.", show::count(number(), "subscription")),
         "replaying" => "The replay goes on in the background; the list of jobs shows it.".to_owned(),
         "retried" => format!("{} will be delivered again.", show::count(number(), "dead letter")),
+        "hastened" => "The delivery is attempted now.".to_owned(),
         "discarded" => format!(
             "Discarded {}. The history of the events keeps them.",
             show::count(number(), "dead letter")

@@ -1,5 +1,6 @@
 //! The views and actions in a real browser, one gateway and one browser for all of them.
 
+use eg_sdk::history::EventFilter;
 use eg_tests::browser::Browser;
 use eg_tests::eventually;
 use eg_tests::webdriver::{Screen, Session};
@@ -16,7 +17,7 @@ struct Tab<'a>(&'a Session);
 
 impl Tab<'_> {
     async fn text(&self, css: &str) -> String {
-        let script = "return [...document.querySelectorAll(arguments[0])].map((element) => element.innerText).join('\\n')";
+        let script = "return [...document.querySelectorAll(arguments[0])].map((element) => element.innerText ?? element.textContent).join('\\n')";
         self.0.execute(script, &[json!(css)]).await.as_str().unwrap().to_owned()
     }
 
@@ -45,12 +46,14 @@ impl Tab<'_> {
 
     /// Clicks on an element, in one step: a live list may replace it at any moment.
     async fn press(&self, css: &str) {
-        self.0.execute("document.querySelector(arguments[0]).click()", &[json!(css)]).await;
+        // Drawings have no `click()`.
+        let script = "document.querySelector(arguments[0]).dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }))";
+        self.0.execute(script, &[json!(css)]).await;
     }
 
     /// Clicks on the button, link or summary with this text, and waits for the next page if one follows.
     async fn choose(&self, text: &str) {
-        let script = "const control = [...document.querySelectorAll('button, a, summary')].find((control) => control.innerText.trim() === arguments[0] && control.checkVisibility());
+        let script = "const control = [...document.querySelectorAll('button, a, summary')].find((control) => control.innerText?.trim() === arguments[0] && control.checkVisibility());
             if (!control) return false;
             control.scrollIntoView({ block: 'center' }); control.click(); return true";
         eventually(&format!("something to click on with the text `{text}`"), async || {
@@ -197,6 +200,10 @@ async fn story(tab: &Tab<'_>, site: &Site) {
     others(tab, site).await;
 }
 
+fn of_type(ty: &str) -> EventFilter {
+    EventFilter { ty: Some(ty.to_owned()), ..EventFilter::default() }
+}
+
 /// The views beside events.
 async fn others(tab: &Tab<'_>, site: &Site) {
     // `order-2` failed before the repair; its group is discarded after a question.
@@ -211,10 +218,50 @@ async fn others(tab: &Tab<'_>, site: &Site) {
     tab.shows("main", "No dead letters").await;
 
     tab.choose("Functions").await;
-    tab.shows("main", "3 attempts, then a dead letter").await;
+    tab.shows("main", "3 attempts within 3.0 s (1.5 s on average), then a dead letter").await;
+    tab.shows("main", &format!("for user.created: rejected: HTTP status 422: {BROKEN}")).await;
+    let figures =
+        async |function: usize| tab.text(&format!("article:nth-of-type({function}) .figures")).await;
+    let (audit, crm) = (figures(2).await, figures(3).await);
+    assert!(
+        crm.starts_with("Calls per min\n") && !crm.contains("Errors\n0") && crm.contains("0 of 5"),
+        "{crm}"
+    );
+    assert!(audit.contains("Errors\n0\np50\n"), "{audit}");
     accessible::check(tab.0, "functions").await;
+    tab.choose("Map").await;
+    tab.shows(".odd", "user.created: no function emits it, unless another program does").await;
+    tab.shows(".odd", "email.counted: no function subscribes to it").await;
+    accessible::check(tab.0, "map").await;
+    tab.choose("As a table").await;
+    tab.shows("details[open] tbody tr:nth-child(4)", "rate(1 day), user.created").await;
+    tab.choose("As Mermaid, DOT or JSON").await;
+    let mermaid = tab.text("details[open] pre").await;
+    assert!(mermaid.starts_with("flowchart LR\n") && mermaid.contains("{{\"rate(1 day)\"}}"), "{mermaid}");
+    let dot = site.text("/dashboard/spaces/default/map/graph?format=dot").await;
+    assert!(dot.starts_with("digraph application {") && dot.ends_with("}\n"), "{dot}");
+    let json = site.text("/dashboard/spaces/default/map/graph?format=json&service=archive").await;
+    let part: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((part["nodes"].as_array().unwrap().len(), part["edges"].as_array().unwrap().len()), (2, 1));
+    assert_eq!(site.get("/dashboard/spaces/default/map/graph?format=svg").await.status(), 400);
+    tab.choose("archive").await;
+    tab.shows("svg", "email.sent").await;
+    assert_eq!(tab.count("svg .node").await, 2);
+    tab.press("svg a[href$='type=email.sent']").await;
+    tab.shows("h1", "Events").await;
+    tab.shows_rows(site.api.history().events(&of_type("email.sent"), 50).await.unwrap().len() as u64).await;
+
+    tab.choose("Catalogue").await;
+    let card = "article:has(a[href$='type=user.created'])";
+    tab.shows(card, "Delivered to\naudit, crm, mail").await;
+    tab.shows("article:has(a[href$='type=email.sent'])", "Emitted by\nmail").await;
+    accessible::check(tab.0, "catalogue").await;
+    tab.choose("Schema of the payload").await;
+    tab.shows(&format!("{card} pre"), "\"amount\": {").await;
     tab.choose("Health").await;
     tab.shows("main", "Every delivery is accounted for").await;
+    tab.shows(".figures", "Store").await;
+    tab.shows(".chart figcaption", " events, ").await;
     accessible::check(tab.0, "health").await;
 
     tab.choose("Send").await;

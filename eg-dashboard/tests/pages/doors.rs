@@ -1,8 +1,8 @@
 //! Who may see the pages and change something with them, and where the pages are.
 
 use eg_sdk::CloudEvent;
-use eg_sdk::config::{EventType, Secret, Subscription};
-use eg_tests::visits;
+use eg_sdk::config::{EventType, Function, Provider, Retry, RetryLimits, Secret, Subscription};
+use eg_tests::{eventually, visits};
 use reqwest::header::{ACCEPT, CONTENT_SECURITY_POLICY, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, Response};
 use serde_json::json;
@@ -120,6 +120,38 @@ async fn a_key_opens_a_session_and_never_leaves_the_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_only_reads_changes_nothing() {
+    let site = Site::with(|options| {
+        options.access_keys.all = Some(Secret::from("the key"));
+        options.access_keys.reading = Some(Secret::from("look"));
+    })
+    .await;
+    site.register().await;
+    site.emit("1", "user.created", &json!({"amount": 5})).await;
+    let entered = site.post("/dashboard/login", &[("key", "look"), ("space", "default")]).await;
+    let session = header(&entered, SET_COOKIE).split(';').next().unwrap().to_owned();
+    let get = async |path: &str| {
+        let page = site.client.get(site.page(path)).header(COOKIE, &session).send().await.unwrap();
+        assert_eq!(page.status(), 200, "{path}");
+        page.text().await.unwrap()
+    };
+    let page = get("/dashboard/spaces/default/events/1").await;
+    assert!(page.contains("read-only") && page.contains("class=\"reads-only\""), "{page}");
+    let token = page.split_once("name=\"token\" value=\"").unwrap().1.split_once('"').unwrap().0;
+    for path in ["/events", "/events/1/replay", "/events/1/resend", "/dead-letters/1/discard"] {
+        let request = site.client.post(site.page(&format!("/dashboard/spaces/default{path}")));
+        let form = [("token", token), ("type", "a"), ("source", "/s")];
+        let answer = request.header(COOKIE, &session).form(&form).send().await.unwrap();
+        assert_eq!(answer.status(), 403, "{path}");
+        assert!(answer.text().await.unwrap().contains("only reads"), "{path}");
+    }
+    assert!(get("/dashboard/spaces/default/health").await.contains("Every delivery is accounted for"));
+    let out = site.client.post(site.page("/dashboard/logout")).header(COOKIE, &session);
+    assert_eq!(out.form(&[("token", token)]).send().await.unwrap().status(), 303);
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_for_one_space_opens_no_other() {
     let site = Site::with(|options| {
         options.access_keys.spaces =
@@ -201,6 +233,46 @@ async fn the_gateways_own_events_are_listed_on_request() {
     ] {
         let list = site.text(&format!("{EVENTS}?fragment=1{query}")).await;
         assert_eq!(list.contains(&format!(">{received}</a>")), is_listed, "{query}: {list}");
+    }
+    site.stop().await;
+}
+
+/// After a repair, nobody wants to wait for the next attempt.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_retried_now() {
+    let site = Site::start().await;
+    site.register().await;
+    let token = &*site.token().await;
+    let mut retry = RetryLimits::new();
+    (retry.min_backoff_ms, retry.max_backoff_ms) = (Some(3_600_000), Some(3_600_000));
+    let mut patient = Subscription::asynchronous("user.left", "busy");
+    patient.retry = Some(Retry::Limits(retry));
+    let url = site.function("busy");
+    site.api.functions().create(&Function::new("busy", Provider::Http { url })).await.unwrap();
+    site.api.event_types().create(&EventType::new("user.left")).await.unwrap();
+    site.api.subscriptions().create(&patient).await.unwrap();
+    site.api
+        .emit(CloudEvent::of_type("user.left", "/s", json!({"name": "Donald"})).with_id("1"))
+        .await
+        .unwrap();
+    let page = eventually("the delivery to wait", async || {
+        let page = site.text("/dashboard/spaces/default/events/1").await;
+        page.contains("Retry now").then_some(page)
+    })
+    .await;
+    assert!(page.contains("async fn user_left_is_handled()"), "{page}");
+    let (_, rest) = page.split_once("/deliveries/").unwrap();
+    let (delivery, _) = rest.split_once("/retry").unwrap();
+    let path = format!("/dashboard/spaces/default/deliveries/{delivery}/retry");
+    assert_eq!(site.post(&path, &[("event", "1")]).await.status(), 403, "without a token");
+    site.fix_crm();
+    let form = [("token", token), ("event", "1"), ("source", "/s"), ("type", "user.left")];
+    for notice in ["done=hastened", ""] {
+        let answer = site.post(&path, &form).await;
+        let location = answer.headers()["location"].to_str().unwrap();
+        let event = "/dashboard/spaces/default/events/1?source=%2Fs&type=user.left";
+        assert!(location.starts_with(event) && location.contains(notice), "{location}");
+        site.ended("1").await;
     }
     site.stop().await;
 }

@@ -2,7 +2,7 @@
 //! outside.
 
 use eg_sdk::CloudEvent;
-use eg_sdk::config::{Function, Provider, Subscription};
+use eg_sdk::config::{EventType, Function, FunctionNotes, Provider, Subscription};
 use serde_json::{Value, json};
 
 use crate::site::Site;
@@ -73,7 +73,20 @@ async fn nothing_from_an_event_becomes_more_than_text() {
         .emit(CloudEvent::of_type("user.created", "/s", json!("<b>".repeat(350_000))).with_id("long"))
         .await
         .unwrap();
-    let odd = Function::new("odd", Provider::Http { url: "http://localhost:9/%3Cscript%3E".to_owned() });
+    let mut odd = Function::new("odd", Provider::Http { url: "http://localhost:9/%3Cscript%3E".to_owned() });
+    for text in TEXTS {
+        // What the metadata of a function says is shown by the map and the catalogue.
+        let mut notes = FunctionNotes::default();
+        let texts = || vec![text.to_owned()];
+        (notes.service, notes.source, notes.doc) =
+            (Some(text.to_owned()), Some(text.to_owned()), Some(text.to_owned()));
+        (notes.emits, notes.schedules, notes.queues, notes.streams) =
+            (TEXTS.map(str::to_owned).into(), texts(), texts(), texts());
+        notes.write(&mut odd.metadata);
+    }
+    let mut ty = EventType::new("odd");
+    ty.set_schema(&json!(TEXTS));
+    site.api.event_types().create(&ty).await.unwrap();
     site.api.functions().create(&odd).await.unwrap();
     let mut filtered = Subscription::asynchronous("user.created", "odd");
     filtered.filter = Some(json!({"subject": ["<script>alert(1)</script>", "\u{202e}"]}));
@@ -81,10 +94,11 @@ async fn nothing_from_an_event_becomes_more_than_text() {
     site.ended("long").await;
 
     let space = "/dashboard/spaces/default";
-    let mut paths: Vec<String> = ["/events", "/dead-letters", "/functions", "/health", "/send"]
-        .iter()
-        .map(|part| format!("{space}{part}"))
-        .collect();
+    let mut paths: Vec<String> =
+        ["/events", "/dead-letters", "/functions", "/map", "/catalogue", "/health", "/send"]
+            .iter()
+            .map(|part| format!("{space}{part}"))
+            .collect();
     for event in site.api.history().events(&Default::default(), 100).await.unwrap() {
         let id = encoded(&event.event_id);
         let ended = site.api.history().event(&event.event_id, None, None).await.unwrap().unwrap();
@@ -107,6 +121,7 @@ async fn nothing_from_an_event_becomes_more_than_text() {
             format!("{space}/events?done={text}&n={text}"),
             format!("{space}/dead-letters/group?function={text}&cause={text}"),
             format!("{space}/send?type={text}"),
+            format!("{space}/map?service={text}"),
             format!("/dashboard/spaces/{text}/events"),
             format!("{space}/events/{text}"),
             format!("{space}/events?state={text}"),

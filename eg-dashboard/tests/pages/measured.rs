@@ -96,6 +96,8 @@ async fn pictures() {
                 ("trace", format!("{event}/trace")),
                 ("dead-letters", "/dead-letters".to_owned()),
                 ("functions", "/functions".to_owned()),
+                ("map", "/map".to_owned()),
+                ("catalogue", "/catalogue".to_owned()),
                 ("health", "/health".to_owned()),
                 ("send", "/send?type=user.created".to_owned()),
                 ("no-page", "/nothing".to_owned()),

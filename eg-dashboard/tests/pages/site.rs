@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use eg_gateway::{Gateway, Options, PrivateTargets};
-use eg_sdk::config::{EventType, Function, Provider, Retry, RetryLimits, Subscription};
+use eg_sdk::config::{EventType, Function, FunctionNotes, Provider, Retry, RetryLimits, Subscription};
 use eg_sdk::history::EventDetail;
 use eg_sdk::{CloudEvent, EventGateway, Settings};
 use eg_tests::{eventually, http_with};
@@ -74,11 +74,25 @@ impl Site {
     /// Registers the functions `mail`, `crm` and `audit` for `user.created`, and `archive` for `email.sent`.
     pub(crate) async fn register(&self) {
         for ty in ["user.created", "email.sent"] {
-            self.api.event_types().create(&EventType::new(ty)).await.unwrap();
+            let mut event_type = EventType::new(ty);
+            if ty == "user.created" {
+                event_type
+                    .set_schema(&json!({"type": "object", "properties": {"amount": {"type": "number"}}}));
+            }
+            self.api.event_types().create(&event_type).await.unwrap();
         }
         for name in ["mail", "crm", "audit", "archive"] {
             let url = format!("{}/{name}", self.address);
-            self.api.functions().create(&Function::new(name, Provider::Http { url })).await.unwrap();
+            let mut function = Function::new(name, Provider::Http { url });
+            function.concurrency = (name == "crm").then_some(5);
+            let mut notes = FunctionNotes::default();
+            notes.service = Some(if name == "archive" { "archive" } else { "users" }.to_owned());
+            if name == "mail" {
+                notes.emits = vec!["email.sent".to_owned(), "email.counted".to_owned()];
+                notes.schedules = vec!["rate(1 day)".to_owned()];
+            }
+            notes.write(&mut function.metadata);
+            self.api.functions().create(&function).await.unwrap();
         }
         let mut crm = Subscription::asynchronous("user.created", "crm");
         let mut limits = RetryLimits::new();
@@ -112,6 +126,11 @@ impl Site {
             detail.deliveries.iter().all(|delivery| delivery.ended_at.is_some()).then_some(detail)
         })
         .await
+    }
+
+    /// Returns the URL of a function. `busy` fails while `crm` is broken.
+    pub(crate) fn function(&self, name: &str) -> String {
+        format!("{}/{name}", self.address)
     }
 
     /// Returns the address of a page.
@@ -152,6 +171,9 @@ async fn called(
     event: Bytes,
 ) -> (StatusCode, String) {
     match name.as_str() {
+        "busy" if !functions.is_fixed.load(Ordering::SeqCst) => {
+            (StatusCode::SERVICE_UNAVAILABLE, String::new())
+        }
         "crm" if !functions.is_fixed.load(Ordering::SeqCst) => {
             (StatusCode::UNPROCESSABLE_ENTITY, BROKEN.to_owned())
         }

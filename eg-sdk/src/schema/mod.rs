@@ -40,7 +40,7 @@
 //! | `#[schema(as = String)]` | that of this type |
 //! | `#[schema(format = "date-time")]` | a string of this format |
 //! | `#[schema(any)]` | any JSON; also for recursive types |
-//! | `#[event(sensitive)]`, `#[schema(sensitive)]` | the same, marked as `writeOnly` |
+//! | `#[event(sensitive)]`; in types inside of an event `#[schema(sensitive)]` | the same, marked as `writeOnly` |
 //! | `#[event("order.placed", schema = false)]` | not described: the event has no schema, and its fields need none |
 //!
 //! # Sensitive fields

@@ -11,9 +11,10 @@ use serde_json::Value;
 use super::promises::{Promise, Stage};
 
 /// Parts of examples that other tests run, because they start an application, need AWS, or build for it.
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 9] = [
     "cargo eg run",
     "cargo eg dashboard",
+    "cargo eg mcp",
     " --stack ",
     " --stage ",
     "cargo eg build",
@@ -75,7 +76,7 @@ impl Here<'_> {
             .replace("9f8a4c1e", &self.message)
             .replace("~/", &file(""))
             .replace("target/aarch64-unknown-linux-gnu/release/users", &built("users").display().to_string());
-        for name in ["user.json", "event.json", "fixed.json", "dump.json", "template.yaml"] {
+        for name in ["user.json", "event.json", "fixed.json", "dump.json", "template.yaml", "shop.dot"] {
             command = command.replace(name, &file(name));
         }
         if command.contains(" --tail") {

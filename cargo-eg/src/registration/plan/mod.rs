@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eg_grammar::{Spelling, cors as defaults};
 use eg_sdk::config::{
-    Aws, Cors, EventType, Function, Provider, Retry, RetryLimits, Subscription, SubscriptionType,
+    Aws, Cors, EventType, Function, FunctionNotes, Provider, Retry, RetryLimits, Subscription,
+    SubscriptionType,
 };
-use eg_sdk::manifest::{self, CorsOptions, EventTrigger, Manifest, RetryOptions};
+use eg_sdk::manifest::{self, CorsOptions, EventSchema, EventTrigger, Manifest, RetryOptions, Trigger};
 
 use super::owner::{Owner, whose};
 
@@ -94,7 +95,15 @@ pub(crate) fn desired<'a>(
     // The service that emits an event type takes precedence over its subscribers.
     let mut event_types: BTreeMap<&str, &str> = BTreeMap::new();
     let mut bus_types: Vec<EventType> = Vec::new();
-    for Manifest { service, functions, .. } in manifests.clone() {
+    let mut schemas: BTreeMap<&str, &EventSchema> = BTreeMap::new();
+    for Manifest { service, functions, events, .. } in manifests.clone() {
+        // The schema of an emitter takes precedence, too.
+        for event in events {
+            let known = schemas.entry(&event.ty).or_insert(event);
+            if known.emitted_by.is_empty() && !event.emitted_by.is_empty() {
+                *known = event;
+            }
+        }
         for ty in functions.iter().flat_map(|function| &function.emits) {
             event_types.entry(ty).or_insert(service);
         }
@@ -120,6 +129,9 @@ pub(crate) fn desired<'a>(
     let event_type = |(name, service)| {
         let mut event_type = EventType::new(name);
         event_type.metadata = owner.labels(service);
+        if let Some(event) = schemas.get(name) {
+            event_type.set_schema(&event.schema);
+        }
         event_type
     };
     bus_types.retain(|ty| !event_types.contains_key(ty.name.as_str()));
@@ -262,8 +274,26 @@ fn subscription_changes(
 fn registration(owner: Owner<'_>, service: &str, function: &manifest::Function) -> Function {
     let mut wanted = Function::new(owner.id_of(&function.id), owner.provider(function));
     wanted.metadata = owner.labels(service);
+    notes(function).write(&mut wanted.metadata);
     wanted.stream = function.streams();
     wanted
+}
+
+/// Returns what pages show about a function beside its subscriptions.
+fn notes(function: &manifest::Function) -> FunctionNotes {
+    let mut notes = FunctionNotes::default();
+    notes.source = Some(function.source.clone()).filter(|source| !source.is_empty());
+    notes.doc.clone_from(&function.doc);
+    notes.emits.clone_from(&function.emits);
+    for trigger in &function.triggers {
+        match trigger {
+            Trigger::Schedule { schedule } => notes.schedules.push(schedule.to_string()),
+            Trigger::Queue { queue, .. } => notes.queues.push(queue.to_string()),
+            Trigger::Stream { stream, .. } => notes.streams.push(stream.clone()),
+            _ => {}
+        }
+    }
+    notes
 }
 
 fn subscription(owner: Owner<'_>, service: &str, function_id: &str, trigger: &EventTrigger) -> Subscription {

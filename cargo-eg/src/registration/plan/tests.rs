@@ -98,6 +98,31 @@ fn the_first_run_creates_everything() {
     assert_eq!((labels["service"].as_str(), labels["managedBy"].as_str()), ("shop", "cargo-eg"));
 }
 
+/// The dashboard shows what a function emits and what else calls it, and the schemas of events.
+#[test]
+fn what_subscriptions_do_not_say_is_in_the_metadata() {
+    let triggers =
+        r#"[{"schedule":"rate(5 minutes)"},{"queue":"mails"},{"stream":"users","source":"dynamodb"}]"#;
+    let mut manifest = manifest("shop", &[("shop-mail", "a.rs:9", triggers)]);
+    let schema = |emitters: &[&str], title: &str| json!({"type": "emitted", "schema": {"title": title}, "emittedBy": emitters, "receivedBy": ["x"]});
+    manifest.events =
+        serde_json::from_value(json!([schema(&[], "read"), schema(&["shop-mail"], "written")])).unwrap();
+    let app = desired(Owner::Run, [manifest].iter());
+    let notes = FunctionNotes::of(&app.functions[0]);
+    assert_eq!((notes.service.as_deref(), notes.source.as_deref()), (Some("shop"), Some("a.rs:9")));
+    assert_eq!(
+        (notes.emits, notes.schedules, notes.queues, notes.streams),
+        (
+            vec!["emitted".to_owned()],
+            vec!["rate(5 minutes)".to_owned()],
+            vec!["mails".to_owned()],
+            vec!["users".to_owned()]
+        )
+    );
+    assert_eq!(app.event_types[0].schema(), Some(r#"{"title":"written"}"#));
+    check(&app, &registered(app.clone()), &[]);
+}
+
 #[test]
 fn a_second_run_changes_nothing() {
     let cors = r#"[{"eventType":"http.request","mode":"sync","method":"PUT","path":"/","cors":{}}]"#;
