@@ -47,6 +47,7 @@ macro_rules! backend {
     };
 }
 
+mod accounting;
 mod claims;
 mod configuration;
 #[cfg(test)]
@@ -55,8 +56,12 @@ mod dead_letters;
 mod error;
 mod events;
 mod jobs;
+mod lines;
 mod notices;
+mod ration;
 mod retention;
+mod room;
+mod seal;
 pub(crate) mod sqlite;
 mod state;
 

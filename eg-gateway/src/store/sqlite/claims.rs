@@ -7,7 +7,7 @@ use eg_sdk::history::Loss;
 use rusqlite::{Connection, Row, params};
 
 use super::columns::{is_unreadable, lossy};
-use super::seal::{DAMAGED, EVENT, ID, TYPE, payload};
+use super::seal::{EVENT, ID, TYPE, payload};
 use super::{SqliteStore, StoreError};
 use crate::decide::breaker::Side;
 use crate::decide::delivery::{Gate, SUBSCRIPTION_DELETED};
@@ -15,6 +15,7 @@ use crate::decide::gate::{Candidate, Gatekeeper};
 use crate::decide::lanes::{Due, Lane, Wanted};
 use crate::store::claims::{Claim, Claimed};
 use crate::store::notices::{GivingUp, Losses, Lost, Notices};
+use crate::store::seal::DAMAGED;
 use crate::timestamp::Timestamp;
 
 /// The query for deliveries that meet a condition. [`due`] reads its columns, with [`delivered!`](super::seal::delivered) at the end. A delivery whose event is missing is among them, so that somebody hears of it.

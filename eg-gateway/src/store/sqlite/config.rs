@@ -6,11 +6,12 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, params};
 
 use super::jobs::give_up;
-use super::seal::{bytes_fit, of_bytes};
+use super::seal::bytes_fit;
 use super::{SqliteStore, StoreError};
 use crate::decide::catalog::{Catalog, Change, Resource, Version};
 use crate::decide::delivery::{SUBSCRIPTION_DELETED, disabled};
 use crate::decide::refusal::Kind;
+use crate::store::seal::of_bytes;
 use crate::timestamp::Timestamp;
 
 const PUT: &str = "INSERT INTO config (kind, space, id, body, seal) VALUES (?1, ?2, ?3, ?4, ?5)

@@ -5,13 +5,14 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{Json, Millis, Name, Time, lossy, optional, remains};
 use super::jobs::Step;
-use super::ration::{ROWS, Ration};
-use super::seal::{Payload, delivered, of_bytes, payload};
+use super::seal::{Payload, delivered, payload};
 use super::{SqliteStore, StoreError};
 use crate::decide::lanes::Lane;
 use crate::store::dead_letters::{DeadLetterQuery, Redrive};
 use crate::store::events::PAGE;
 use crate::store::jobs::{Redriven, RunningJob};
+use crate::store::ration::{ROWS, Ration};
+use crate::store::seal::of_bytes;
 use crate::timestamp::Timestamp;
 
 /// The columns that [`letter`] reads. A dead letter whose event is missing is listed, too.

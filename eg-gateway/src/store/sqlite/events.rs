@@ -6,17 +6,19 @@ use std::sync::Arc;
 use eg_sdk::history::{DeliveryState, Loss, Mismatch};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::accounting::{Counter, count};
-use super::seal::Sealer;
-use super::{SqliteStore, StoreError, room};
+use super::accounting::count;
+use super::{SqliteStore, StoreError};
 use crate::decide::arrival::{NewEvent, Origin};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::place::OTHER_SPACES;
 use crate::decide::refusal::Kind;
 use crate::decide::router::DEFAULT_SPACE;
 use crate::decide::volume;
+use crate::store::accounting::Counter;
 use crate::store::events::Accepted;
 use crate::store::notices::{GivingUp, Losses, Notices};
+use crate::store::room;
+use crate::store::seal::Sealer;
 use crate::timestamp::Timestamp;
 
 const DUPLICATE: &str = "SELECT event FROM events WHERE space = ?1 AND id = ?2 AND source = ?3

@@ -5,10 +5,10 @@ use eg_sdk::history::Loss;
 use rusqlite::{Connection, params};
 
 use super::jobs::Step;
-use super::ration::{ROWS, Ration};
 use super::{SqliteStore, StoreError};
 use crate::store::jobs::RunningJob;
 use crate::store::notices::{GivingUp, Losses, Notices};
+use crate::store::ration::{ROWS, Ration};
 use crate::timestamp::Timestamp;
 
 // Those that are given up leave the index, so each slice begins with the oldest.

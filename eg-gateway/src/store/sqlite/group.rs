@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 use super::StoreError;
 use super::position::{Position, advance};
 use super::queue::CopyJob;
-use super::room::Room;
+use super::size;
+use crate::store::room::Room;
 
 /// A write and its result.
 pub(super) trait Job: Send {
@@ -185,7 +186,7 @@ impl Group {
         let is_change = self.kind == Kind::Change;
         let position = moves.then(|| advance(connection, before, is_change)).transpose()?;
         // Asking within the transaction takes no lock.
-        let size = self.room.as_ref().map(|room| room.size(connection)).transpose()?;
+        let size = self.room.as_ref().map(|_| size::used(connection)).transpose()?;
         open.commit()?;
         Ok(Committed { size, position })
     }

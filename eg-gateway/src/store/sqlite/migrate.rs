@@ -5,7 +5,8 @@
 use rusqlite::{Connection, params};
 
 use super::schema::{ADDED_IN_2, ADDED_IN_4, DELIVERIES};
-use super::seal::{of_bytes, of_row, sealed};
+use super::seal::{of_row, sealed};
+use crate::store::seal::of_bytes;
 
 /// Migrates a database of the format `found`, step by step.
 pub(super) fn from(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {

@@ -16,9 +16,9 @@ use super::mark::{self, Mark};
 use super::place::Place;
 use super::position::{Found, Position, begin, compare, recorded};
 use super::readers::Readers;
-use super::room::Room;
 use super::writer::Writer;
-use super::{Idle, SqliteStore, StoreError, backup, config, schema, suspects};
+use super::{Idle, SqliteStore, StoreError, backup, config, schema, size, suspects};
+use crate::store::room::Room;
 use crate::timestamp::Timestamp;
 
 /// The name of the database in the directory of a store.
@@ -73,7 +73,7 @@ impl SqliteStore {
         let mark = Mark::open(&mark_path, position).map_err(|error| file_error(&mark_path, &error))?;
         let readers = Readers::open(&path)?;
         let room = Arc::<Room>::default();
-        room.measured(room.size(&connection)?);
+        room.measured(size::used(&connection)?);
         let (writer, queue) = Writer::new(Arc::clone(&room));
         let place = Arc::new(Place::new([path, dir.join(LOG), mark_path, dir.join(LOCK)]));
         let (health, sweeps, version, backing_up) = Default::default();

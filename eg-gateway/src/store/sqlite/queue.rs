@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
 use super::group::{Group, Job, Kind};
-use super::lines::{Crowd, Lines, Waiting};
-use super::room::Room;
+use crate::store::lines::{Crowd, Lines, Waiting};
+use crate::store::room::Room;
 
 /// How many groups may be written before the store is measured in any case.
 const UNMEASURED: u8 = 64;

@@ -6,13 +6,14 @@ use rusqlite::{Connection, named_params};
 
 use super::events::{Deliveries, add_deliveries};
 use super::jobs::Step;
-use super::ration::{ROWS, Ration};
 use super::seal::{JSON, fits, sealed};
-use super::{SqliteStore, StoreError, room};
+use super::{SqliteStore, StoreError};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
 use crate::store::jobs::{Replayed, RunningJob, StoredEvent};
 use crate::store::notices::Notices;
+use crate::store::ration::{ROWS, Ration};
+use crate::store::room;
 use crate::timestamp::Timestamp;
 
 /// An event of a slice, with the deliveries to create.

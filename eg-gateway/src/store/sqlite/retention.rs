@@ -9,15 +9,16 @@ use eg_sdk::history::{DeliveryState, Loss};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::time::Instant;
 
-use super::accounting::{Counter, count};
+use super::accounting::count;
 use super::columns::Name;
-use super::ration::{ROWS, Ration};
-use super::room::{self, Room};
-use super::{SqliteStore, StoreError};
+use super::{SqliteStore, StoreError, size};
 use crate::decide::delivery::Gate;
 use crate::decide::gate::{Candidate, Gatekeeper};
+use crate::store::accounting::Counter;
 use crate::store::notices::{GivingUp, Losses, Notices};
+use crate::store::ration::{ROWS, Ration};
 use crate::store::retention::Limits;
+use crate::store::room::Room;
 use crate::timestamp::Timestamp;
 
 /// Number of events that one search examines.
@@ -103,7 +104,7 @@ impl SqliteStore {
             forgotten += self.forget(size, limits.needed_since, needs_room).await?;
         }
         if self.room.needs_shares() {
-            self.room.set_spaces(self.readers.search(room::shares).await?);
+            self.room.set_spaces(self.readers.search(size::shares).await?);
         }
         Ok(forgotten)
     }

@@ -1,15 +1,9 @@
-//! Computes the checksums ("seals") that are stored with events, edited payloads and resources, and checks them when a
-//! row is read. The queries decide what happens to a row whose seal does not fit.
+//! Checks the seals of the rows that are read. The queries decide what happens to a row whose seal does not fit.
 
-use crc32fast::Hasher;
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
-use crate::timestamp::Timestamp;
-
-/// Why a delivery ends whose event or edited payload does not fit its seal.
-pub(super) const DAMAGED: &str =
-    "payload damaged on disk: it does not match its checksum, so it is not delivered";
+use crate::store::seal::{Seal, Sealer, of_bytes};
 
 /// The columns of an event that its seal covers, in that order, followed by the seal. The table is called `e`.
 macro_rules! sealed {
@@ -52,108 +46,24 @@ pub(super) struct Payload {
     pub(super) is_sound: bool,
 }
 
-/// A CRC-32, which detects each error of up to 32 neighbouring bits. In the database it is a signed number, because
-/// that takes four bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seal(u32);
-
-/// Bytes that are hashed at once. Many short pieces would take several times as long.
-const PIECE: usize = 256;
-
-/// Computes the seal of several values.
-#[derive(Debug)]
-pub(super) struct Sealer {
-    hasher: Hasher,
-    /// The bytes that are not hashed yet, and how many they are.
-    piece: [u8; PIECE],
-    filled: usize,
-}
-
-impl Default for Sealer {
-    fn default() -> Self {
-        Self { hasher: Hasher::default(), piece: [0; PIECE], filled: 0 }
-    }
-}
-
-impl Sealer {
-    pub(super) fn text(mut self, text: &str) -> Self {
-        self.add(b't', text.as_bytes());
-        self
-    }
-
-    pub(super) fn optional(mut self, text: Option<&str>) -> Self {
-        match text {
-            Some(text) => self.add(b't', text.as_bytes()),
-            None => self.add(b'n', &[]),
-        }
-        self
-    }
-
-    pub(super) fn time(mut self, time: Timestamp) -> Self {
-        self.add(b'i', &time.as_millis().to_le_bytes());
-        self
-    }
-
-    pub(super) fn blob(mut self, bytes: &[u8]) -> Self {
-        self.add(b'b', bytes);
-        self
-    }
-
-    pub(super) fn seal(mut self) -> Seal {
-        self.flush();
-        Seal(self.hasher.finalize())
-    }
-
-    /// Adds a column as it was read.
-    fn value(&mut self, value: ValueRef<'_>) {
-        match value {
-            ValueRef::Null => self.add(b'n', &[]),
-            ValueRef::Integer(number) => self.add(b'i', &number.to_le_bytes()),
-            ValueRef::Real(number) => self.add(b'r', &number.to_le_bytes()),
-            ValueRef::Text(text) => self.add(b't', text),
-            ValueRef::Blob(bytes) => self.add(b'b', bytes),
-        }
-    }
-
-    /// Adds a value with its type and length, so that no two lists of values look the same.
-    fn add(&mut self, kind: u8, bytes: &[u8]) {
-        let mut head = [kind; 9];
-        head[1..].copy_from_slice(&bytes.len().to_le_bytes());
-        self.push(&head);
-        self.push(bytes);
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
-        if bytes.len() > PIECE - self.filled {
-            self.flush();
-        }
-        match self.piece.get_mut(self.filled..self.filled + bytes.len()) {
-            Some(place) => {
-                place.copy_from_slice(bytes);
-                self.filled += bytes.len();
-            }
-            None => self.hasher.update(bytes),
-        }
-    }
-
-    fn flush(&mut self) {
-        self.hasher.update(&self.piece[..self.filled]);
-        self.filled = 0;
-    }
-}
-
-/// Returns the seal of bytes that stand alone: an edited payload or a resource.
-pub(super) fn of_bytes(bytes: &[u8]) -> Seal {
-    Sealer::default().blob(bytes).seal()
-}
-
 /// Returns the seal of the event whose columns begin at `first`.
 pub(super) fn of_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Seal> {
     let mut sealer = Sealer::default();
     for column in first..first + SEAL {
-        sealer.value(row.get_ref(column)?);
+        add(&mut sealer, row.get_ref(column)?);
     }
     Ok(sealer.seal())
+}
+
+/// Adds a column as it was read.
+fn add(sealer: &mut Sealer, value: ValueRef<'_>) {
+    match value {
+        ValueRef::Null => sealer.add(b'n', &[]),
+        ValueRef::Integer(number) => sealer.add(b'i', &number.to_le_bytes()),
+        ValueRef::Real(number) => sealer.add(b'r', &number.to_le_bytes()),
+        ValueRef::Text(text) => sealer.add(b't', text),
+        ValueRef::Blob(bytes) => sealer.add(b'b', bytes),
+    }
 }
 
 /// Returns whether the event whose columns begin at `first` exists and is as it was accepted.
@@ -187,13 +97,13 @@ fn stored(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Seal>> {
 
 impl FromSql for Seal {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        i32::column_result(value).map(|seal| Self(seal.cast_unsigned()))
+        i32::column_result(value).map(Self::stored)
     }
 }
 
 impl ToSql for Seal {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.0.cast_signed().into())
+        Ok(self.number().into())
     }
 }
 
@@ -202,6 +112,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
+    use crate::timestamp::Timestamp;
 
     #[test]
     fn a_seal_fits_nothing_else() {

@@ -13,11 +13,11 @@ use super::StoreError;
 use super::checkpoint::Checkpoints;
 use super::group::{Group, Kind, job};
 use super::health::Health;
-use super::lines::{Crowd, Line, OWN, Waiting};
 use super::mark::Mark;
 use super::place::Place;
 use super::queue::{CopyJob, Message, Queue, Queued};
-use super::room::Room;
+use crate::store::lines::{Crowd, Line, OWN, Waiting};
+use crate::store::room::Room;
 
 /// Pages that are copied between two groups, while a copy of the database is made. It takes less than a millisecond.
 const SLICE: i32 = 64;

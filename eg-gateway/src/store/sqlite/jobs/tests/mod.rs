@@ -13,7 +13,6 @@ use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
 use super::super::events::insert_example;
-use super::super::ration::ROWS;
 use super::super::{SqliteStore, StoreError};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
@@ -31,6 +30,7 @@ use crate::store::claims::Claimed;
 use crate::store::dead_letters::{DeadLetterQuery, Redrive};
 use crate::store::jobs::{RunningJob, Work};
 use crate::store::notices::{Losses, Notices};
+use crate::store::ration::ROWS;
 use crate::timestamp::Timestamp;
 use eg_grammar::DeliveryPolicy;
 

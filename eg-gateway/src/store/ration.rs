@@ -6,32 +6,32 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Maximum number of rows that one transaction of a job changes.
-pub(super) const ROWS: usize = 500;
+pub(in crate::store) const ROWS: usize = 500;
 
 /// How long the statements of one transaction of a job may take. What they changed is synced after that.
 const TIME: Duration = Duration::from_millis(5);
 
 /// The rest of what a transaction may do.
 #[derive(Debug)]
-pub(super) struct Ration {
+pub(in crate::store) struct Ration {
     rows: usize,
     until: Instant,
 }
 
 impl Ration {
     /// Returns the ration of a transaction that begins now.
-    pub(super) fn new() -> Self {
+    pub(in crate::store) fn new() -> Self {
         // tokio's clock is the machine's, and stands still in a simulation.
         Self { rows: ROWS, until: Instant::now() + TIME }
     }
 
     /// Uses up some rows.
-    pub(super) fn take(&mut self, rows: usize) {
+    pub(in crate::store) fn take(&mut self, rows: usize) {
         self.rows = self.rows.saturating_sub(rows);
     }
 
     /// Returns whether the transaction should end.
-    pub(super) fn is_used_up(&self) -> bool {
+    pub(in crate::store) fn is_used_up(&self) -> bool {
         self.rows == 0 || Instant::now() >= self.until
     }
 }

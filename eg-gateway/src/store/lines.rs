@@ -22,23 +22,23 @@ const LINES: usize = 1024;
 /// A line: that of a space, or that of the gateway's own writes. A space keeps its number at least as long as one of its
 /// emitters waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Line(usize);
+pub(in crate::store) struct Line(usize);
 
 /// The line of the gateway's own writes.
-pub(super) const OWN: Line = Line(0);
+pub(in crate::store) const OWN: Line = Line(0);
 
 /// A write that waits.
 #[derive(Debug)]
-pub(super) struct Waiting<T> {
-    pub(super) line: Line,
+pub(in crate::store) struct Waiting<T> {
+    pub(in crate::store) line: Line,
     /// How long it takes, compared with the smallest.
-    pub(super) weight: usize,
-    pub(super) write: T,
+    pub(in crate::store) weight: usize,
+    pub(in crate::store) write: T,
 }
 
 /// The lines.
 #[derive(Debug)]
-pub(super) struct Lines<T> {
+pub(in crate::store) struct Lines<T> {
     /// By number.
     lines: Vec<VecDeque<Waiting<T>>>,
     /// The numbers of the lines with waiting writes, in the order of their turns.
@@ -53,7 +53,7 @@ impl<T> Default for Lines<T> {
 
 impl<T> Lines<T> {
     /// Adds a write at the end of its line.
-    pub(super) fn push(&mut self, waiting: Waiting<T>) {
+    pub(in crate::store) fn push(&mut self, waiting: Waiting<T>) {
         let Line(number) = waiting.line;
         if number >= self.lines.len() {
             self.lines.resize_with(number + 1, VecDeque::new);
@@ -65,12 +65,12 @@ impl<T> Lines<T> {
         line.push_back(waiting);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::store) fn is_empty(&self) -> bool {
         self.turns.is_empty()
     }
 
     /// Takes the writes of the next transaction, one of each line in turn.
-    pub(super) fn take(&mut self) -> Vec<Waiting<T>> {
+    pub(in crate::store) fn take(&mut self) -> Vec<Waiting<T>> {
         let (mut taken, mut weight) = (Vec::new(), 0);
         while taken.len() < WRITES
             && weight < WEIGHT
@@ -94,7 +94,7 @@ impl<T> Lines<T> {
 
 /// The emitters that wait, by line.
 #[derive(Debug, Default)]
-pub(super) struct Crowd(Mutex<Counts>);
+pub(in crate::store) struct Crowd(Mutex<Counts>);
 
 #[derive(Debug)]
 struct Counts {
@@ -118,7 +118,7 @@ impl Default for Counts {
 
 impl Crowd {
     /// Lets an emitter wait. Returns its line, or `None` if too many wait already.
-    pub(super) fn enter(&self, space: &str) -> Option<Line> {
+    pub(in crate::store) fn enter(&self, space: &str) -> Option<Line> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = counts.lines.get(space).copied();
         let waiting = known.map_or(0, |line| counts.waiting[line]);
@@ -132,7 +132,7 @@ impl Crowd {
     }
 
     /// Counts writes that do not wait any more.
-    pub(super) fn leave(&self, lines: impl IntoIterator<Item = Line>) {
+    pub(in crate::store) fn leave(&self, lines: impl IntoIterator<Item = Line>) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for Line(number) in lines.into_iter().filter(|line| *line != OWN) {
             counts.all -= 1;

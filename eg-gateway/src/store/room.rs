@@ -1,20 +1,18 @@
-//! Knows how much room the store has, and decides who may use it. `writer` measures the store, after each transaction once
-//! it is half full, and `retention` makes room.
+//! Knows how much room a store has, and decides who may use it. The backends measure their stores and make room.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::Connection;
 use tokio::sync::Notify;
 
 use super::StoreError;
 
 /// What an event takes besides its JSON, and what a delivery takes: their rows and their entries in indexes.
-const ROW: u64 = 400;
+pub(in crate::store) const ROW: u64 = 400;
 
 /// Returns the bytes that this many rows take, with this much JSON in them.
-pub(super) fn bytes(rows: usize, json: usize) -> u64 {
+pub(in crate::store) fn bytes(rows: usize, json: usize) -> u64 {
     let [rows, json] = [rows, json].map(|number| u64::try_from(number).unwrap_or(u64::MAX));
     json.saturating_add(rows.saturating_mul(ROW))
 }
@@ -27,8 +25,6 @@ const SAMPLES: i64 = 1_000;
 pub(crate) struct Room {
     /// Maximum size of the store in bytes.
     limit: AtomicU64,
-    /// Bytes of a page, once they were asked for.
-    page: OnceLock<u64>,
     /// Bytes in use when the store was measured last.
     used: AtomicU64,
     /// Bytes of events that are being stored.
@@ -40,12 +36,12 @@ pub(crate) struct Room {
     /// Whether dead letters were discarded, so that their events may be deleted.
     discarded: AtomicBool,
     /// Notified when retention should make room, or find out how much each space holds.
-    pub(super) pressure: Notify,
+    pub(in crate::store) pressure: Notify,
 }
 
 /// Room that is reserved until this is dropped.
 #[derive(Debug)]
-pub(super) struct Reserved {
+pub(in crate::store) struct Reserved {
     room: Arc<Room>,
     bytes: u64,
 }
@@ -60,7 +56,6 @@ impl Default for Room {
     fn default() -> Self {
         Self {
             limit: AtomicU64::new(u64::MAX),
-            page: OnceLock::new(),
             used: AtomicU64::new(0),
             reserved: AtomicU64::new(0),
             admitted: AtomicU64::new(0),
@@ -74,39 +69,22 @@ impl Default for Room {
 
 impl Room {
     /// Sets the maximum size of the store in bytes.
-    pub(super) fn set_limit(&self, bytes: u64) {
+    pub(in crate::store) fn set_limit(&self, bytes: u64) {
         self.limit.store(bytes, Ordering::Relaxed);
     }
 
     /// Returns whether the store has reached its limit.
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::store) fn is_full(&self) -> bool {
         self.used.load(Ordering::Relaxed) >= self.limit.load(Ordering::Relaxed)
     }
 
     /// Returns the size from which retention makes room.
-    pub(super) fn tight(&self) -> u64 {
+    pub(in crate::store) fn tight(&self) -> u64 {
         tight(self.limit.load(Ordering::Relaxed))
     }
 
-    /// Returns the bytes in use, without freed pages.
-    pub(super) fn size(&self, connection: &Connection) -> rusqlite::Result<u64> {
-        let ask = |pragma| {
-            let number = connection.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0));
-            number.map(|number| u64::try_from(number).unwrap_or_default())
-        };
-        let page = match self.page.get() {
-            Some(page) => *page,
-            None => {
-                let page = ask("PRAGMA page_size")?;
-                *self.page.get_or_init(|| page)
-            }
-        };
-        let pages = ask("PRAGMA page_count")?.saturating_sub(ask("PRAGMA freelist_count")?);
-        Ok(pages.saturating_mul(page))
-    }
-
     /// Returns whether the store should be measured after the next transaction: it is half full, or may be.
-    pub(super) fn is_due(&self) -> bool {
+    pub(in crate::store) fn is_due(&self) -> bool {
         let limit = self.limit.load(Ordering::Relaxed);
         let measured_at = self.measured_at.load(Ordering::Relaxed);
         let since = self.admitted.load(Ordering::Relaxed).wrapping_sub(measured_at);
@@ -114,7 +92,7 @@ impl Room {
     }
 
     /// Records the size of the store after a transaction.
-    pub(super) fn measured(&self, used: u64) {
+    pub(in crate::store) fn measured(&self, used: u64) {
         self.measured_at.store(self.admitted.load(Ordering::Relaxed), Ordering::Relaxed);
         let before = self.used.swap(used, Ordering::Relaxed);
         let limit = self.limit.load(Ordering::Relaxed);
@@ -125,7 +103,7 @@ impl Room {
     }
 
     /// Returns the bytes in use when the store was measured last.
-    pub(super) fn used(&self) -> u64 {
+    pub(in crate::store) fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }
 
@@ -134,7 +112,7 @@ impl Room {
     /// # Errors
     /// [`StoreError::Full`] if they do not fit, and [`StoreError::ShareUsed`] if the store is nearly full and one of the
     /// spaces holds its share.
-    pub(super) fn reserve<'s>(
+    pub(in crate::store) fn reserve<'s>(
         self: &Arc<Self>,
         bytes: u64,
         shares: impl FnOnce() -> Vec<(&'s str, u64)>,
@@ -174,7 +152,7 @@ impl Room {
     }
 
     /// Replaces the estimate of how much each space holds. `shares` has the bytes of each space in a sample.
-    pub(super) fn set_spaces(&self, shares: HashMap<String, u64>) {
+    pub(in crate::store) fn set_spaces(&self, shares: HashMap<String, u64>) {
         let all = u128::from(shares.values().sum::<u64>().max(1));
         let used = u128::from(self.used());
         let held = |bytes: u64| u64::try_from(u128::from(bytes) * used / all).unwrap_or(u64::MAX);
@@ -183,18 +161,18 @@ impl Room {
     }
 
     /// Records that dead letters were discarded.
-    pub(super) fn discarded(&self) {
+    pub(in crate::store) fn discarded(&self) {
         self.discarded.store(true, Ordering::Relaxed);
         self.pressure.notify_one();
     }
 
     /// Returns whether dead letters were discarded since the last call.
-    pub(super) fn take_discarded(&self) -> bool {
+    pub(in crate::store) fn take_discarded(&self) -> bool {
         self.discarded.swap(false, Ordering::Relaxed)
     }
 
     /// Returns whether it matters how much each space holds.
-    pub(super) fn needs_shares(&self) -> bool {
+    pub(in crate::store) fn needs_shares(&self) -> bool {
         self.used() > self.limit.load(Ordering::Relaxed) / 2
     }
 }
@@ -204,26 +182,17 @@ fn tight(limit: u64) -> u64 {
     limit - limit / 10
 }
 
-/// Returns how many bytes each space holds in a sample of the events.
-pub(super) fn shares(connection: &Connection) -> rusqlite::Result<HashMap<String, u64>> {
-    let range = "SELECT coalesce(min(seq), 0), coalesce(max(seq), -1) FROM events";
-    let (first, last): (i64, i64) = connection.query_row(range, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut next = connection
-        .prepare_cached("SELECT space, length(event) FROM events WHERE seq >= ?1 ORDER BY seq LIMIT 1")?;
-    let mut spaces = HashMap::<String, u64>::new();
-    for sample in 0..SAMPLES.min(last - first + 1) {
+/// Returns the numbers from which on the sampled events are the next ones, out of those from `first` to `last`.
+pub(in crate::store) fn samples(first: i64, last: i64) -> impl Iterator<Item = i64> {
+    (0..SAMPLES.min(last - first + 1)).map(move |sample| {
         // Multiples of the golden ratio are spread evenly and follow no pattern of the events.
         let part = i128::from(sample) * 618_034 % 1_000_000;
-        let at = first + i64::try_from(i128::from(last - first + 1) * part / 1_000_000).unwrap_or_default();
-        let (space, bytes): (String, i64) = next.query_row([at], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        *spaces.entry(space).or_default() += u64::try_from(bytes).unwrap_or_default() + 2 * ROW;
-    }
-    Ok(spaces)
+        first + i64::try_from(i128::from(last - first + 1) * part / 1_000_000).unwrap_or_default()
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema;
     use super::*;
 
     fn room(limit: u64, used: u64) -> Arc<Room> {
@@ -312,21 +281,5 @@ mod tests {
             *room.spaces.lock().unwrap(),
             HashMap::from([("one", 31_500), ("other", 31_500)].map(|(space, held)| (space.to_owned(), held)))
         );
-    }
-
-    #[test]
-    fn the_share_of_a_space_is_estimated() {
-        let dir = tempfile::tempdir().unwrap();
-        let connection = schema::open(&dir.path().join("db")).unwrap();
-        assert!(shares(&connection).unwrap().is_empty());
-        let insert = "INSERT INTO events (space, id, type, source, method, path, accepted_at, event)
-            VALUES (?1, 'a', 'e', '/s', 'POST', '/', 1000, zeroblob(?2))";
-        for n in 0..5_000 {
-            let space = if n % 4 == 0 { "quiet" } else { "noisy" };
-            connection.execute(insert, rusqlite::params![space, 200]).unwrap();
-        }
-        let shares = shares(&connection).unwrap();
-        let percent = 100 * shares["noisy"] / (shares["noisy"] + shares["quiet"]);
-        assert!((70..=80).contains(&percent), "{shares:?}");
     }
 }
