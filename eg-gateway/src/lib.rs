@@ -269,5 +269,5 @@ pub use eg_grammar::DeliveryPolicy;
 pub use gateway::{Api, Gateway, StartError};
 pub use log::{JsonLines, log_fields};
 pub use options::{ListenAddr, Options};
-pub use store::{CheckReport, RepairReport, StoreError, check, repair, restore};
+pub use store::{CheckReport, RepairReport, StoreError, StoreUrl, check, repair, restore};
 pub use tls::TlsFiles;

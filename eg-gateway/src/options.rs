@@ -9,6 +9,7 @@ use eg_grammar::limits;
 
 use crate::decide::access::AccessKeys;
 use crate::decide::targets::PrivateTargets;
+use crate::store::StoreUrl;
 use crate::tls::TlsFiles;
 use eg_grammar::DeliveryPolicy;
 
@@ -22,6 +23,11 @@ pub struct Options {
     pub config_addr: ListenAddr,
     /// Directory of the store. Created with mode 0700 if it does not exist.
     pub data_dir: PathBuf,
+    /// Database that keeps the store instead of `data_dir`. Several gateways may name the same one: one of them works, and the
+    /// others stand by.
+    pub store: Option<StoreUrl>,
+    /// How long the gateway that works with `store` may be silent before another one takes over. At least a second.
+    pub store_lease: Duration,
     /// URL of a Lambda emulator on this machine, such as that of `cargo eg`. All `awslambda` functions are called there,
     /// over plain HTTP and without a signature; it takes precedence over `lambda_endpoint` and `aws_endpoint`. `None`: the
     /// functions are in AWS.
@@ -124,6 +130,8 @@ impl Options {
             events_addr: ListenAddr::Loopback(4000),
             config_addr: ListenAddr::Loopback(4001),
             data_dir: data_dir.into(),
+            store: None,
+            store_lease: Duration::from_secs(8),
             local_lambda: None,
             #[cfg(feature = "aws")]
             lambda_endpoint: None,

@@ -42,6 +42,16 @@ impl ClientTls {
     }
 }
 
+/// Returns the settings of a client that trusts only the roots in a PEM file, or nobody, or describes why one cannot be
+/// trusted.
+pub(crate) fn client_of(file: Option<&Path>) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    for cert in file.map(certificates).transpose()?.unwrap_or_default() {
+        roots.add(cert).map_err(|e| e.to_string())?;
+    }
+    Ok(client_with(roots))
+}
+
 fn client(own: &[CertificateDer<'static>]) -> ClientConfig {
     let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     let machine = rustls_native_certs::load_native_certs();
@@ -49,6 +59,10 @@ fn client(own: &[CertificateDer<'static>]) -> ClientConfig {
         tracing::warn!(%error, "root certificates of this machine cannot be read");
     }
     roots.add_parsable_certificates(machine.certs.into_iter().chain(own.iter().cloned()));
+    client_with(roots)
+}
+
+fn client_with(roots: RootCertStore) -> ClientConfig {
     ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring supports the default protocol versions")

@@ -9,6 +9,7 @@ pub mod app;
 pub mod axe;
 pub mod browser;
 pub mod moto;
+pub mod postgres;
 pub mod program;
 pub mod python;
 pub mod runtime_api;

@@ -199,7 +199,11 @@ impl From<StoreError> for ApiError {
                 ErrorCode::StoreBusy
             }
             StoreError::Full | StoreError::ShareUsed(_) => ErrorCode::StoreFull,
+            StoreError::BackedUpElsewhere => ErrorCode::Unsupported,
             StoreError::File { .. }
+            | StoreError::Url(_)
+            | StoreError::Unreachable(_)
+            | StoreError::LeaseLost
             | StoreError::InUse(_)
             | StoreError::Newer { .. }
             | StoreError::Damaged { .. }

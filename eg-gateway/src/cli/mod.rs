@@ -6,6 +6,7 @@ mod calls;
 mod download;
 mod limits;
 mod maintenance;
+mod store;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
@@ -36,6 +37,8 @@ const IN_USE: u8 = 5;
 const NO_ROOM: u8 = 6;
 /// The process may not use the store.
 const NO_RIGHTS: u8 = 7;
+/// Another gateway has taken over the store.
+const TAKEN_OVER: u8 = 8;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -47,6 +50,7 @@ Exit codes:
   5  another gateway or another program uses the store
   6  the disk of the store is full
   7  the files of the store belong to somebody else, or cannot be written
+  8  another gateway has taken over the store in PostgreSQL; start this one again, and it stands by
 
 You can write flags with one dash or two, and separate the value with = or a space.";
 
@@ -73,6 +77,8 @@ struct Cli {
     /// Directory of the store; created if it does not exist, readable by its owner only
     #[arg(long, value_name = "DIR", default_value = "default.eg")]
     embed_data_dir: PathBuf,
+    #[command(flatten)]
+    store: store::Store,
     /// Least severe level of log lines to write
     #[arg(long, value_enum, ignore_case = true, default_value_t = Level::Info)]
     log_level: Level,
@@ -234,20 +240,36 @@ async fn run(options: Options) -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    let gateway = match Gateway::start(options).await {
+    // A gateway that stands by has not started, and may stop.
+    let started = tokio::select! {
+        started = Gateway::start(options) => started,
+        _ = terminate.recv() => return ExitCode::SUCCESS,
+        _ = tokio::signal::ctrl_c() => return ExitCode::SUCCESS,
+    };
+    let gateway = match started {
         Ok(gateway) => gateway,
         Err(error) => return explain(&error),
     };
     let (events, config) = (gateway.events_url(), gateway.config_url());
     let dashboard = format!("{}{}", config.trim_end_matches('/'), eg_dashboard::ROOT);
     tracing::info!(events, config, dashboard = &*dashboard, "event gateway is running");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+    let failed = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = tokio::signal::ctrl_c() => None,
+        error = gateway.failed() => Some(error),
+    };
+    match failed {
+        None => {
+            tracing::info!("stopping");
+            gateway.shutdown().await;
+            ExitCode::SUCCESS
+        }
+        Some(error) => {
+            eprintln!("error: {error}");
+            gateway.shutdown_or_abort(std::future::ready(())).await;
+            ExitCode::from(code(&error))
+        }
     }
-    tracing::info!("stopping");
-    gateway.shutdown().await;
-    ExitCode::SUCCESS
 }
 
 fn explain(error: &StartError) -> ExitCode {
@@ -274,6 +296,7 @@ fn code(error: &StoreError) -> u8 {
         StoreError::InUse(_) | StoreError::Locked(_) => IN_USE,
         StoreError::NoRoom { .. } => NO_ROOM,
         StoreError::NoRights { .. } => NO_RIGHTS,
+        StoreError::LeaseLost => TAKEN_OVER,
         _ => FAILED,
     }
 }
@@ -320,6 +343,7 @@ impl Cli {
                 self.otlp_endpoint.or_else(|| endpoint_of_environment("OTEL_EXPORTER_OTLP_ENDPOINT"));
         }
         self.limits.apply(&mut options);
+        self.store.apply(&mut options, |name| std::env::var(name).ok())?;
         self.calls.apply(&mut options, |name| std::env::var(name).ok())?;
         Ok(options)
     }

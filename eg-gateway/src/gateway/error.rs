@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 
 use eg_grammar::Mistake;
 
@@ -75,10 +74,10 @@ pub enum StartError {
     #[error("cannot open the store: {0}")]
     Store(#[from] StoreError),
     /// The stored configuration contradicts itself.
-    #[error("the configuration stored in {} cannot be used: {reason}", data_dir.display())]
+    #[error("the configuration stored in {place} cannot be used: {reason}")]
     Configuration {
-        /// The directory of the store.
-        data_dir: PathBuf,
+        /// The directory of the store, or `the database`.
+        place: String,
         /// The contradiction.
         reason: String,
     },

@@ -51,7 +51,8 @@ pub struct Gateway {
     connector_url: Option<String>,
     feed: Feed,
     store: Store,
-    data_dir: PathBuf,
+    /// Where the time is left for the next start.
+    data_dir: Option<PathBuf>,
     tasks: JoinSet<()>,
     stop: CancellationToken,
     /// When dropped, ends work that requests started and that continues after them.
@@ -66,14 +67,20 @@ impl Gateway {
     /// # Errors
     /// Returns a [`StartError`] if the gateway cannot start; then nothing keeps running.
     pub async fn start(mut options: Options) -> Result<Self, StartError> {
+        // A store in a database keeps the time that it has reached.
+        let data_dir = options.store.is_none().then(|| options.data_dir.clone());
         // Before anything reads the time.
-        if !options.trust_clock {
-            clock::resume(&options.data_dir);
+        if !options.trust_clock
+            && let Some(data_dir) = &data_dir
+        {
+            clock::resume(data_dir);
         }
         let places = descriptors::places(options.max_connections);
         options.max_connections = places.events;
         let screening = Screening::new(&options).map_err(StartError::Name)?;
-        // The ports come before the store: the usual mistake is to start a second gateway, which should not touch the store.
+        // A gateway that stands by for another one listens on no port.
+        let shared = open_shared_store(&options).await?;
+        // The ports come before other stores: the usual mistake is to start a second gateway, which should not touch the store.
         let events = Port::open(Api::Events, options.events_addr, options.events_tls.as_ref()).await?;
         let config = Port::open(Api::Config, options.config_addr, options.config_tls.as_ref()).await?;
         let connector = Port::open_connector(&options).await?;
@@ -84,10 +91,13 @@ impl Gateway {
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let (clock, spans, feed) = (Clock::system(), spans(&options, &tls)?, Feed::new(stop.clone()));
         let invoker = Invoker::new(Callers::new(&options, &tls), spans.clone());
-        let store = open_store(&options).await?;
+        let store = match shared {
+            Some(store) => store,
+            None => open_store(&options).await?,
+        };
         let stops = store.stops().await?;
         clock::not_before(store.reached().await?);
-        leave_time(&options.data_dir);
+        leave_time(data_dir.as_deref());
         let configuration = load_configuration(&options, store.clone(), clock.clone()).await?;
         let reception = Reception::new(&options, store.clone(), configuration, feed.clone(), clock);
         let delivering = Delivering::new(invoker, &reception, options.retry.clone(), stop.clone());
@@ -107,7 +117,7 @@ impl Gateway {
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());
         tasks.spawn(jobs.run());
-        tasks.spawn(leave_time_regularly(options.data_dir.clone(), stop.clone()));
+        tasks.spawn(leave_time_regularly(data_dir.clone(), stop.clone()));
         tasks.spawn(Retention::new(&options, stops).run(delivering));
         let memory = app.memory.clone();
         let events_api = EventsApi::new(Arc::clone(&app));
@@ -127,7 +137,6 @@ impl Gateway {
             connector.serve(api::connector::service(app), places.config, &memory, &stop, &mut tasks);
         }
         let ended = ended.drop_guard();
-        let data_dir = options.data_dir;
         Ok(Self { events_url, config_url, connector_url, feed, store, data_dir, tasks, stop, ended, spans })
     }
 
@@ -156,6 +165,12 @@ impl Gateway {
         self.feed.subscribe()
     }
 
+    /// Returns once the gateway cannot go on, and why: another one has taken over its store. Then nothing is accepted and
+    /// delivered any more, and it should be dropped.
+    pub async fn failed(&self) -> StoreError {
+        self.store.lost().await
+    }
+
     /// Stops accepting, waits up to 7 seconds for requests and deliveries under way, and closes the store. The next
     /// start delivers whatever is unfinished.
     pub async fn shutdown(self) {
@@ -177,7 +192,7 @@ impl Gateway {
         if let Err(error) = self.store.release(clock::timestamp()).await {
             tracing::warn!(%error, "cannot record that deliveries were interrupted");
         }
-        leave_time(&self.data_dir);
+        leave_time(self.data_dir.as_deref());
         self.store.close().await;
         let spans = self.spans;
         let _ = tokio::task::spawn_blocking(move || spans.close()).await;
@@ -202,18 +217,25 @@ fn inside(
 const LEAVING: Duration = Duration::from_secs(60);
 
 /// Leaves the time until the gateway stops.
-async fn leave_time_regularly(data_dir: PathBuf, stop: CancellationToken) {
+async fn leave_time_regularly(data_dir: Option<PathBuf>, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(LEAVING)).await.is_some() {
         let data_dir = data_dir.clone();
-        let _ = tokio::task::spawn_blocking(move || leave_time(&data_dir)).await;
+        let _ = tokio::task::spawn_blocking(move || leave_time(data_dir.as_deref())).await;
     }
 }
 
 /// Leaves the time for the next gateway. Without it, that one trusts the clock of the machine.
-fn leave_time(data_dir: &Path) {
-    if let Err(error) = clock::leave(data_dir) {
+fn leave_time(data_dir: Option<&Path>) {
+    if let Some(data_dir) = data_dir
+        && let Err(error) = clock::leave(data_dir)
+    {
         tracing::warn!(%error, "cannot leave the time for the next start");
     }
+}
+
+async fn open_shared_store(options: &Options) -> Result<Option<Store>, StoreError> {
+    let Some(url) = &options.store else { return Ok(None) };
+    Store::in_postgres(url.as_str(), options.store_lease, clock::timestamp).await.map(Some)
 }
 
 async fn open_store(options: &Options) -> Result<Store, StoreError> {
@@ -235,8 +257,11 @@ async fn load_configuration(
     let loaded = Configuration::load(store, clock, routing).await.map_err(|error| match error {
         ChangeError::Store(error) => StartError::Store(error),
         ChangeError::Refused(refusal) => {
-            let (data_dir, reason) = (options.data_dir.clone(), refusal.to_string());
-            StartError::Configuration { data_dir, reason }
+            let place = match options.store {
+                Some(_) => "the database".to_owned(),
+                None => options.data_dir.display().to_string(),
+            };
+            StartError::Configuration { place, reason: refusal.to_string() }
         }
     });
     Ok(Arc::new(loaded?))

@@ -68,6 +68,21 @@ pub enum StoreError {
     /// The disk refused an operation.
     #[error("the disk of the store failed: {0}")]
     Disk(String),
+    /// The URL of the database is wrong.
+    #[error("the URL of the store is wrong: {0}")]
+    Url(String),
+    /// The database cannot be reached, or the connection to it was lost.
+    #[error("the database of the store cannot be reached: {0}; try again")]
+    Unreachable(String),
+    /// Another gateway works with the database.
+    #[error(
+        "another gateway has taken over the store, because this one could not renew its lease in time; start this one again, \
+         and it stands by"
+    )]
+    LeaseLost,
+    /// The store is in a database that has backups of its own.
+    #[error("the store is in PostgreSQL: back it up there, for example with `pg_dump`")]
+    BackedUpElsewhere,
     /// The store could not carry out an operation.
     #[error("the store failed: {0}")]
     Failed(String),

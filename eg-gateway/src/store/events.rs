@@ -1,6 +1,7 @@
 //! The operations of events: they are accepted and found again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use eg_sdk::history::{EventDetail, EventFilter, EventPage};
 
@@ -22,6 +23,9 @@ pub(crate) enum Accepted {
 /// The size from which on a page ends, in bytes of JSON: its last event may exceed it. So the memory for a page has a limit,
 /// however large the events are.
 pub(crate) const PAGE: usize = 4 * 1024 * 1024;
+
+/// How far the order of acceptance and the times of acceptance may differ in a time with many events.
+pub(super) const DISORDER: Duration = Duration::from_secs(60 * 60);
 
 /// Selects the events of a space to list, the newest first.
 #[derive(Debug, Clone)]

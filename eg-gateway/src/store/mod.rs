@@ -1,5 +1,5 @@
 //! Defines the store of the gateway: its operations, and what every backend promises. It keeps the configuration, the events and
-//! their deliveries. `sqlite` is the only backend; outside of this module, only the simulation knows it.
+//! their deliveries. `sqlite` and `postgres` are the backends; outside of this module, only the simulation knows one of them.
 //!
 //! A store makes no decisions: `decide` determines what becomes of a delivery, and callers pass the result in. Times come
 //! from the caller, too, in the gateway's time.
@@ -38,11 +38,13 @@ macro_rules! backend {
     ($store:ident.$operation:ident($($argument:expr),*).await) => {
         match &$store.backend {
             $crate::store::Backend::Sqlite(backend) => backend.$operation($($argument),*).await,
+            $crate::store::Backend::Postgres(backend) => backend.$operation($($argument),*).await,
         }
     };
     ($store:ident.$operation:ident($($argument:expr),*)) => {
         match &$store.backend {
             $crate::store::Backend::Sqlite(backend) => backend.$operation($($argument),*),
+            $crate::store::Backend::Postgres(backend) => backend.$operation($($argument),*),
         }
     };
 }
@@ -55,19 +57,23 @@ mod conformance;
 mod dead_letters;
 mod error;
 mod events;
+mod health;
 mod jobs;
 mod lines;
 mod notices;
+mod postgres;
 mod ration;
 mod retention;
 mod room;
 mod seal;
 pub(crate) mod sqlite;
 mod state;
+mod url;
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) use self::claims::{Claimed, Finish};
 pub(crate) use self::dead_letters::{DeadLetterQuery, Redrive};
@@ -76,10 +82,12 @@ pub(crate) use self::events::{Accepted, EventQuery, PAGE};
 use self::jobs::JobSignals;
 pub(crate) use self::jobs::{RunningJob, StoredEvent, Work};
 pub(crate) use self::notices::{Losses, Lost, Notices};
+use self::postgres::PostgresStore;
 pub(crate) use self::retention::Limits;
 use self::sqlite::SqliteStore;
 pub use self::sqlite::{CheckReport, RepairReport, check, repair, restore};
 pub(crate) use self::state::{Backlog, StoreState};
+pub use self::url::StoreUrl;
 use crate::timestamp::Timestamp;
 
 /// The open store. Clones share it.
@@ -93,6 +101,7 @@ pub(crate) struct Store {
 #[derive(Debug, Clone)]
 enum Backend {
     Sqlite(SqliteStore),
+    Postgres(PostgresStore),
 }
 
 impl From<SqliteStore> for Store {
@@ -114,6 +123,37 @@ impl Store {
         SqliteStore::open(dir, now).map(Self::from)
     }
 
+    /// Opens the store in the database at `url`, and creates its tables if there are none. Waits as long as another gateway
+    /// works with it, and for a database that cannot be reached. A gateway that is silent for `lease` is taken to have
+    /// ended. Deliveries that were in flight then become pending, due at `now`.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::Url`] if the URL is wrong, and another error if the database refuses this gateway.
+    pub(crate) async fn in_postgres(
+        url: &str,
+        lease: Duration,
+        now: impl Fn() -> Timestamp,
+    ) -> Result<Self, StoreError> {
+        let backend = PostgresStore::open(url, lease, now).await?;
+        Ok(Self { backend: Backend::Postgres(backend), signals: Arc::default() })
+    }
+
+    /// Checks whether a URL names a database, without connecting to it.
+    pub(crate) fn check_url(url: &str) -> Result<(), StoreError> {
+        PostgresStore::check_url(url)
+    }
+
+    /// Returns once another gateway has taken over the store. Then nothing can be stored any more, and this gateway must end.
+    pub(crate) async fn lost(&self) -> StoreError {
+        match &self.backend {
+            Backend::Sqlite(_) => std::future::pending().await,
+            Backend::Postgres(backend) => {
+                backend.lost().await;
+                StoreError::LeaseLost
+            }
+        }
+    }
+
     /// Returns a backup: an open file without a name, which contains everything that was acknowledged before the call.
     ///
     /// # Errors
@@ -125,8 +165,10 @@ impl Store {
     /// Returns the SQLite store, for the simulation, which looks into it.
     #[cfg(test)]
     pub(crate) fn sqlite(&self) -> &SqliteStore {
-        let Backend::Sqlite(backend) = &self.backend;
-        backend
+        match &self.backend {
+            Backend::Sqlite(backend) => backend,
+            Backend::Postgres(_) => panic!("the simulation uses SQLite"),
+        }
     }
 
     /// Finishes the writes that were requested, and closes the store. Clones that still exist cannot change anything any
@@ -134,6 +176,7 @@ impl Store {
     pub(crate) async fn close(self) {
         match self.backend {
             Backend::Sqlite(backend) => backend.close().await,
+            Backend::Postgres(backend) => backend.close().await,
         }
     }
 }

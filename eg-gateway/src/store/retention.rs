@@ -1,7 +1,49 @@
 //! The operations that keep a store within its limits. `crate::retention` calls them regularly.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::{Store, StoreError};
 use crate::timestamp::Timestamp;
+
+/// Number of events that one search examines.
+pub(in crate::store) const EXAMINED: i64 = 500;
+
+/// Pause before events are examined again that had to be kept, when there is room.
+pub(in crate::store) const AGE_PAUSE: Duration = Duration::from_secs(60);
+
+/// The same when there is little room.
+pub(in crate::store) const SIZE_PAUSE: Duration = Duration::from_secs(10);
+
+/// The longest pause between two transactions.
+pub(in crate::store) const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// An event's place in the order of acceptance.
+pub(in crate::store) type Place = (Timestamp, i64);
+
+/// How far the searches for finished events are. Most events that had to be kept once have to be kept for long, so each
+/// search continues where the last one ended, and begins anew only from time to time.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Sweeps {
+    pub(in crate::store) age: Sweep,
+    pub(in crate::store) size: Sweep,
+}
+
+#[derive(Debug, Default)]
+pub(in crate::store) struct Sweep {
+    /// The last event that was examined, and when the search began.
+    pub(in crate::store) at: Option<(Place, Instant)>,
+}
+
+impl Sweep {
+    /// Begins the search anew if the last one began so long ago.
+    pub(in crate::store) fn begin(&mut self, pause: Duration) {
+        if self.at.is_none_or(|(_, began)| began.elapsed() >= pause) {
+            self.at = Some(((Timestamp::EARLIEST, 0), Instant::now()));
+        }
+    }
+}
 
 /// How much the store keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,6 +17,18 @@ pub(in crate::store) fn bytes(rows: usize, json: usize) -> u64 {
     json.saturating_add(rows.saturating_mul(ROW))
 }
 
+/// Returns how many bytes there are for each space.
+pub(in crate::store) fn by_space<'s>(sizes: impl Iterator<Item = (&'s str, u64)>) -> Vec<(&'s str, u64)> {
+    let mut shares: Vec<(&str, u64)> = Vec::new();
+    for (space, bytes) in sizes {
+        match shares.iter_mut().find(|(known, _)| *known == space) {
+            Some((_, share)) => *share += bytes,
+            None => shares.push((space, bytes)),
+        }
+    }
+    shares
+}
+
 /// The number of events whose sizes are read to estimate how much each space holds.
 const SAMPLES: i64 = 1_000;
 

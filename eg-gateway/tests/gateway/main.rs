@@ -35,6 +35,7 @@ mod openapi;
 mod otlp;
 mod outbound;
 mod policies;
+mod postgres;
 mod process;
 mod put_events;
 mod room;

@@ -27,7 +27,10 @@ const ARROWS: [(&str, &[&str]); 10] = [
 ];
 
 /// The backends of the gateway's store, and the crates that only they may name.
-const BACKENDS: [(&str, &[&str]); 1] = [("sqlite", &["rusqlite"])];
+const BACKENDS: [(&str, &[&str]); 2] = [
+    ("sqlite", &["rusqlite"]),
+    ("postgres", &["deadpool_postgres", "refinery", "tokio_postgres", "tokio_postgres_rustls"]),
+];
 
 /// The maximum number of siblings that may need each other in a circle; see `knots`.
 const LARGEST_KNOT: usize = 3;

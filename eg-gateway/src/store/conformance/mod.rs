@@ -13,6 +13,9 @@ mod jobs;
 mod ordering;
 mod retaining;
 
+use std::time::Duration;
+
+use eg_tests::postgres::Postgres;
 use tempfile::TempDir;
 
 use super::Store;
@@ -20,6 +23,11 @@ use crate::timestamp::Timestamp;
 
 /// Where the store of a test is. It outlives the gateways that open the store.
 trait Site: Sized {
+    /// Returns whether this machine has what the store needs. Otherwise the tests are skipped, except in CI.
+    fn is_possible() -> bool {
+        true
+    }
+
     /// Creates a place without a store.
     async fn new() -> Self;
 
@@ -37,6 +45,23 @@ impl Site for TempDir {
     async fn open(&self, now: Timestamp) -> Store {
         let dir = self.path().join("store");
         tokio::task::spawn_blocking(move || Store::in_directory(&dir, now)).await.unwrap().unwrap()
+    }
+}
+
+/// A database of the server that all tests share.
+struct Database(String);
+
+impl Site for Database {
+    fn is_possible() -> bool {
+        Postgres::shared().is_some()
+    }
+
+    async fn new() -> Self {
+        Self(Postgres::shared().unwrap().database())
+    }
+
+    async fn open(&self, now: Timestamp) -> Store {
+        Store::in_postgres(&self.0, Duration::from_secs(60), || now).await.unwrap()
     }
 }
 
@@ -130,6 +155,9 @@ macro_rules! conforms {
 
             #[test]
             fn histories() {
+                if !<$site as crate::store::conformance::Site>::is_possible() {
+                    return;
+                }
                 super::histories::every_history_keeps_the_invariants::<$site>();
             }
         }
@@ -140,6 +168,11 @@ macro_rules! conforms {
             $(
                 #[tokio::test]
                 async fn $test() {
+                    use crate::store::conformance::Site as _;
+
+                    if !<$site>::is_possible() {
+                        return;
+                    }
                     $subject::$test::<$site>().await;
                 }
             )+
@@ -149,4 +182,5 @@ macro_rules! conforms {
 
 conforms! {
     sqlite: tempfile::TempDir;
+    postgres: crate::store::conformance::Database;
 }

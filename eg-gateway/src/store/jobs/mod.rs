@@ -233,3 +233,12 @@ impl Store {
         Ok(losses)
     }
 }
+
+/// Returns how far a job is, of which so much is done of all.
+pub(super) fn percent(state: JobState, done: i64, all: i64) -> u8 {
+    match state {
+        JobState::Done => 100,
+        _ if all <= 0 => 0,
+        _ => u8::try_from(done.clamp(0, all).saturating_mul(100) / all).unwrap_or_default(),
+    }
+}

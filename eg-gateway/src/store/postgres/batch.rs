@@ -107,7 +107,10 @@ impl Batch {
         rows.accepted_at.push(*accepted_at);
         rows.json.push(event.json().clone());
         rows.seal.push(seal.number().into());
-        self.add_deliveries(session, &Replayed { event: seq, space, intakes, now: *accepted_at, replay: None })
+        self.add_deliveries(
+            session,
+            &Replayed { event: seq, space, intakes, now: *accepted_at, replay: None },
+        )
     }
 
     /// Adds deliveries of an event. Each of them counts as accepted. Returns those that must be given up once the batch is
@@ -156,7 +159,8 @@ impl Batch {
     pub(super) fn write(self, session: &mut Session) {
         let Self { events, deliveries, counts, .. } = self;
         if !events.seq.is_empty() {
-            let Events { seq, space, id, ty, source, subject, method, path, accepted_at, json, seal } = events;
+            let Events { seq, space, id, ty, source, subject, method, path, accepted_at, json, seal } =
+                events;
             let values = values![seq, space, id, ty, source, subject, method, path, accepted_at, json, seal];
             session.later(EVENTS, values);
         }
@@ -164,7 +168,17 @@ impl Batch {
             let Deliveries { seq, event, space, subscription_id, function_id, state, since, .. } = deliveries;
             let Deliveries { order_key, replay, reason, parked, .. } = deliveries;
             let values = values![
-                seq, event, space, subscription_id, function_id, state, since, order_key, replay, reason, parked
+                seq,
+                event,
+                space,
+                subscription_id,
+                function_id,
+                state,
+                since,
+                order_key,
+                replay,
+                reason,
+                parked
             ];
             session.later(DELIVERIES, values);
         }

@@ -29,7 +29,6 @@ pub(super) enum Failure {
 
 impl Failure {
     /// Returns the failure for a column that holds what it should not.
-    #[expect(clippy::needless_pass_by_value, reason = "it is the argument of `map_err`")]
     pub(super) fn unreadable(error: impl std::fmt::Display) -> Self {
         Self::Refused(format!("a row cannot be read: {error}"))
     }
@@ -43,7 +42,8 @@ impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(database) = error.as_db_error() else {
             // Everything else that goes wrong with a connection: it is closed, or the peer speaks another protocol.
-            let text = std::error::Error::source(&error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+            let text = std::error::Error::source(&error)
+                .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
             return if error.is_closed() || text.contains("communicating") || text.contains("connect") {
                 Self::Disconnected(text)
             } else {
@@ -61,7 +61,9 @@ impl From<tokio_postgres::Error> for Failure {
             _ if *code == SqlState::DIVISION_BY_ZERO => Self::Fenced,
             "40" => Self::Collided(text),
             // The session was ended because it was idle in a transaction, or changed behind a pool.
-            "25" if *code != SqlState::READ_ONLY_SQL_TRANSACTION && *code != SqlState::IN_FAILED_SQL_TRANSACTION => {
+            "25" if *code != SqlState::READ_ONLY_SQL_TRANSACTION
+                && *code != SqlState::IN_FAILED_SQL_TRANSACTION =>
+            {
                 Self::Disconnected(text)
             }
             _ => Self::Refused(text),

@@ -15,7 +15,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, RowStream};
 
 use super::faults::Failure;
-use super::lease::Numbers;
+use super::numbers::Numbers;
 use super::values::Value;
 
 /// How a transaction that writes begins. A server must not wait for a gateway that has stopped in the middle of one.
@@ -26,12 +26,28 @@ pub(super) const WRITE: &str =
 pub(super) const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'; \
     SET LOCAL idle_in_transaction_session_timeout = '30s'";
 
+/// A connection, or one that a pool has lent.
+pub(super) trait Connected: Send + Sync {
+    /// Returns its client, unless it was given back.
+    fn client(&self) -> Option<&Client>;
+}
+
+impl Connected for Client {
+    fn client(&self) -> Option<&Client> {
+        Some(self)
+    }
+}
+
+fn client(connection: &dyn Connected) -> Result<&Client, Failure> {
+    connection.client().ok_or_else(|| Failure::Disconnected("the connection was given back".to_owned()))
+}
+
 /// A statement that waits for the next one.
 type Later = (&'static str, Vec<Value>);
 
 /// A transaction.
 pub(super) struct Session {
-    client: Arc<Client>,
+    connection: Arc<dyn Connected>,
     /// How the transaction begins, if it has not begun.
     begin: Option<&'static str>,
     later: Vec<Later>,
@@ -40,8 +56,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(client: Arc<Client>, begin: &'static str, numbers: Numbers) -> Self {
-        Self { client, begin: Some(begin), later: Vec::new(), numbers }
+    pub(super) fn new(connection: Arc<dyn Connected>, begin: &'static str, numbers: Numbers) -> Self {
+        Self { connection, begin: Some(begin), later: Vec::new(), numbers }
     }
 
     /// Runs a statement with the next one.
@@ -51,8 +67,9 @@ impl Session {
 
     /// Runs a statement, and returns its rows.
     pub(super) async fn query(&mut self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, Failure> {
-        let client = Arc::clone(&self.client);
-        let query = async { rows(&client, sql, &values).await?.try_collect().await };
+        let connection = Arc::clone(&self.connection);
+        let client = client(&*connection)?;
+        let query = async { rows(client, sql, &values).await?.try_collect().await };
         self.after_earlier(query).await
     }
 
@@ -67,9 +84,14 @@ impl Session {
     }
 
     /// Runs a statement, and returns its rows one by one. Those that are not read are not kept.
-    pub(super) async fn stream(&mut self, sql: &str, values: Vec<Value>) -> Result<Pin<Box<RowStream>>, Failure> {
-        let client = Arc::clone(&self.client);
-        let stream = self.after_earlier(async { rows(&client, sql, &values).await }).await?;
+    pub(super) async fn stream(
+        &mut self,
+        sql: &str,
+        values: Vec<Value>,
+    ) -> Result<Pin<Box<RowStream>>, Failure> {
+        let connection = Arc::clone(&self.connection);
+        let client = client(&*connection)?;
+        let stream = self.after_earlier(async { rows(client, sql, &values).await }).await?;
         Ok(Box::pin(stream))
     }
 
@@ -78,15 +100,15 @@ impl Session {
         if self.begin.is_some() && self.later.is_empty() {
             return Ok(());
         }
-        let client = Arc::clone(&self.client);
-        self.after_earlier(client.batch_execute("COMMIT")).await
+        let connection = Arc::clone(&self.connection);
+        self.after_earlier(client(&*connection)?.batch_execute("COMMIT")).await
     }
 
     /// Undoes what the transaction has done.
     pub(super) async fn roll_back(self) -> Result<(), Failure> {
         match self.begin {
             Some(_) => Ok(()),
-            None => Ok(self.client.batch_execute("ROLLBACK").await?),
+            None => Ok(client(&*self.connection)?.batch_execute("ROLLBACK").await?),
         }
     }
 
@@ -95,9 +117,10 @@ impl Session {
         &mut self,
         last: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Failure> {
-        let (client, later) = (Arc::clone(&self.client), std::mem::take(&mut self.later));
+        let (connection, later) = (Arc::clone(&self.connection), std::mem::take(&mut self.later));
+        let client = client(&*connection)?;
         let begin = self.begin.take().map(|begin| client.batch_execute(begin).boxed());
-        let later = later.iter().map(|(sql, values)| execute(&client, sql, values).boxed());
+        let later = later.iter().map(|(sql, values)| execute(client, sql, values).boxed());
         let earlier = begin.into_iter().chain(later).map(maybe_done).collect();
         let (earlier, last) = join(in_order(earlier), last).await;
         earlier?;
@@ -117,11 +140,17 @@ async fn execute(client: &Client, sql: &str, values: &[Value]) -> Result<(), tok
 /// error: the later ones follow from it.
 async fn in_order(mut statements: Vec<MaybeDone<Sent<'_>>>) -> Result<(), tokio_postgres::Error> {
     poll_fn(|context| {
-        let polled = statements.iter_mut().map(|statement| statement.poll_unpin(context));
-        // All of them are polled, also those behind one that is not done.
-        if polled.filter(Poll::is_pending).count() == 0 { Poll::Ready(()) } else { Poll::Pending }
+        for statement in &mut statements {
+            // It is sent, and its result is waited for below.
+            let _ = statement.poll_unpin(context);
+        }
+        Poll::Ready(())
     })
     .await;
+    // Their results arrive in the same order.
+    for statement in &mut statements {
+        statement.await;
+    }
     statements.iter_mut().try_for_each(|statement| Pin::new(statement).take_output().unwrap_or(Ok(())))
 }
 

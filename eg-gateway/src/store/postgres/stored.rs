@@ -74,7 +74,13 @@ impl Stored {
 }
 
 /// Returns the seal of an event that is stored with these columns.
-pub(super) fn seal_of(columns: [&str; 4], subject: Option<&str>, at: [&str; 2], time: Timestamp, json: &[u8]) -> Seal {
+pub(super) fn seal_of(
+    columns: [&str; 4],
+    subject: Option<&str>,
+    at: [&str; 2],
+    time: Timestamp,
+    json: &[u8],
+) -> Seal {
     let sealer = columns.into_iter().fold(Sealer::default(), |sealer, text| sealer.text(&storable(text)));
     let sealer = sealer.optional(subject.map(storable).as_deref());
     let sealer = at.into_iter().fold(sealer, |sealer, text| sealer.text(&storable(text)));

@@ -1,21 +1,17 @@
 //! Counts the waiting deliveries and the dead letters, and measures the store, for the metrics and the statistics.
 
-use std::sync::Arc;
-
 use rusqlite::Connection;
 
-use super::room::Room;
-use super::{SqliteStore, StoreError};
+use super::{SqliteStore, StoreError, size};
 use crate::store::state::Backlog;
 
 impl SqliteStore {
     pub(in crate::store) async fn backlog(&self) -> Result<Backlog, StoreError> {
-        let room = Arc::clone(&self.room);
-        self.readers.search(move |connection| read(connection, &room)).await
+        self.readers.search(read).await
     }
 }
 
-fn read(connection: &Connection, room: &Room) -> rusqlite::Result<Backlog> {
+fn read(connection: &Connection) -> rusqlite::Result<Backlog> {
     let count = |sql| connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0));
     let pending = count("SELECT count(*) FROM deliveries WHERE state = 'pending'")?;
     let in_flight = count("SELECT count(*) FROM deliveries WHERE state = 'in_flight'")?;
@@ -26,5 +22,5 @@ fn read(connection: &Connection, room: &Room) -> rusqlite::Result<Backlog> {
     )?;
     let dead =
         dead.query_map([], |row| Ok((row.get("space")?, row.get("dead")?)))?.collect::<Result<_, _>>()?;
-    Ok(Backlog { deliveries: pending + in_flight, oldest, dead, bytes: room.size(connection)? })
+    Ok(Backlog { deliveries: pending + in_flight, oldest, dead, bytes: size::used(connection)? })
 }

@@ -45,17 +45,8 @@ impl SqliteStore {
             let all = events.iter().flat_map(NewEvent::with_notices);
             all.map(|new| (&*new.origin.space, room::bytes(1 + new.intakes.len(), new.event.json().len())))
         };
-        let by_space = || {
-            let mut shares: Vec<(&str, u64)> = Vec::new();
-            for (space, bytes) in sizes() {
-                match shares.iter_mut().find(|(known, _)| *known == space) {
-                    Some((_, share)) => *share += bytes,
-                    None => shares.push((space, bytes)),
-                }
-            }
-            shares
-        };
-        let _reserved = self.room.reserve(sizes().map(|(_, bytes)| bytes).sum(), by_space)?;
+        let _reserved =
+            self.room.reserve(sizes().map(|(_, bytes)| bytes).sum(), || room::by_space(sizes()))?;
         let weight = volume::weight(&events);
         let work = Arc::clone(&events);
         let insert = move |connection: &Connection| {

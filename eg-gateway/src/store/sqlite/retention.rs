@@ -3,8 +3,6 @@
 //! SQLite would give their numbers to the next ones, and clients keep numbers as cursors and as ids of dead letters.
 //! (`AUTOINCREMENT` would cost 9 % of the instructions that SQLite spends on accepting an event with a delivery.)
 
-use std::time::Duration;
-
 use eg_sdk::history::{DeliveryState, Loss};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::time::Instant;
@@ -17,21 +15,9 @@ use crate::decide::gate::{Candidate, Gatekeeper};
 use crate::store::accounting::Counter;
 use crate::store::notices::{GivingUp, Losses, Notices};
 use crate::store::ration::{ROWS, Ration};
-use crate::store::retention::Limits;
+use crate::store::retention::{AGE_PAUSE, EXAMINED, LONGEST_PAUSE, Limits, Place, SIZE_PAUSE, Sweep, Sweeps};
 use crate::store::room::Room;
 use crate::timestamp::Timestamp;
-
-/// Number of events that one search examines.
-const EXAMINED: i64 = 500;
-
-/// Pause before events are examined again that had to be kept, when there is room.
-const AGE_PAUSE: Duration = Duration::from_secs(60);
-
-/// The same when there is little room.
-const SIZE_PAUSE: Duration = Duration::from_secs(10);
-
-/// The longest pause between two transactions.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether nobody needs an event any more.
 const FINISHED: &str = "
@@ -40,31 +26,6 @@ const FINISHED: &str = "
     AND NOT EXISTS (
         SELECT 1 FROM deliveries d WHERE d.event = e.seq
         AND (d.state IN ('pending', 'in_flight') OR (d.state = 'dead' AND d.discarded_at IS NULL)))";
-
-/// An event's place in the order of acceptance.
-type Place = (Timestamp, i64);
-
-/// How far the searches for finished events are. Most events that had to be kept once have to be kept for long, so each
-/// search continues where the last one ended, and begins anew only from time to time.
-#[derive(Debug, Default)]
-pub(super) struct Sweeps {
-    age: Sweep,
-    size: Sweep,
-}
-
-#[derive(Debug, Default)]
-struct Sweep {
-    /// The last event that was examined, and when the search began.
-    at: Option<(Place, Instant)>,
-}
-
-impl Sweep {
-    fn begin(&mut self, pause: Duration) {
-        if self.at.is_none_or(|(_, began)| began.elapsed() >= pause) {
-            self.at = Some(((Timestamp::EARLIEST, 0), Instant::now()));
-        }
-    }
-}
 
 impl SqliteStore {
     pub(in crate::store) async fn expire(

@@ -14,7 +14,7 @@ use super::dead_letters::attempts;
 use super::seal::{JSON, fits, sealed};
 use super::{SqliteStore, StoreError};
 use crate::decide::attributes;
-use crate::store::events::{EventQuery, PAGE};
+use crate::store::events::{DISORDER, EventQuery, PAGE};
 use crate::timestamp::Timestamp;
 
 /// How long the search for one page may take.
@@ -46,9 +46,6 @@ const LIST: &str = "
 /// The number of events in a time up to which all of them are looked up in the index of times. Events may be stored in
 /// another order than that of their times: the clock may have been corrected.
 const EXACT: i64 = 100_000;
-
-/// How far the order of acceptance and the times of acceptance may differ in a time with more events than that.
-const DISORDER: Duration = Duration::from_secs(60 * 60);
 
 /// The first and the last event, and the number, of a time; at most as many as the limit.
 const WITHIN: &str = "SELECT min(seq), max(seq), count(*) FROM (

@@ -12,10 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::StoreError;
 use super::checkpoint::Checkpoints;
 use super::group::{Group, Kind, job};
-use super::health::Health;
 use super::mark::Mark;
 use super::place::Place;
 use super::queue::{CopyJob, Message, Queue, Queued};
+use crate::store::health::Health;
 use crate::store::lines::{Crowd, Line, OWN, Waiting};
 use crate::store::room::Room;
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{Name, Time, optional};
 use super::{SqliteStore, StoreError};
-use crate::store::jobs::{RunningJob, Work};
+use crate::store::jobs::{RunningJob, Work, percent};
 use crate::timestamp::Timestamp;
 
 /// The number of ended jobs that are kept.
@@ -282,17 +282,12 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
             (done, done + waiting)
         }
     };
-    let percent = match state {
-        JobState::Done => 100,
-        _ if all <= 0 => 0,
-        _ => u8::try_from(done.clamp(0, all).saturating_mul(100) / all).unwrap_or_default(),
-    };
     let count = |column: &str| row.get(column).map(|count: i64| usize::try_from(count).unwrap_or_default());
     let mut job = Job {
         job_id,
         kind: row.get::<_, Name<JobKind>>("kind")?.0,
         state,
-        percent,
+        percent: percent(state, done, all),
         events: count("events")?,
         deliveries: count("deliveries")?,
         skipped: count("skipped")?,

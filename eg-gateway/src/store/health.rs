@@ -1,5 +1,4 @@
-//! Remembers whether the last writes to the store succeeded, and counts damaged rows. `writer` reports writes, and the
-//! queries report what they read.
+//! Remembers whether the last writes to a store succeeded, and counts damaged rows. The backends report both.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -9,7 +8,7 @@ use super::StoreError;
 
 /// The health of an open store.
 #[derive(Debug, Default)]
-pub(super) struct Health {
+pub(in crate::store) struct Health {
     failing: AtomicBool,
     error: Mutex<Option<StoreError>>,
     damaged: AtomicU64,
@@ -17,7 +16,7 @@ pub(super) struct Health {
 
 impl Health {
     /// Records how a group of writes ended. Only a change takes the lock.
-    pub(super) fn wrote(&self, result: Result<(), &StoreError>) {
+    pub(in crate::store) fn wrote(&self, result: Result<(), &StoreError>) {
         let failing = result.is_err();
         if failing || self.failing.load(Ordering::Relaxed) {
             *self.error.lock().unwrap_or_else(PoisonError::into_inner) = result.err().cloned();
@@ -26,7 +25,7 @@ impl Health {
     }
 
     /// Returns the error of the last write, if it failed.
-    pub(super) fn error(&self) -> Option<StoreError> {
+    pub(in crate::store) fn error(&self) -> Option<StoreError> {
         if !self.failing.load(Ordering::Relaxed) {
             return None;
         }
@@ -34,12 +33,12 @@ impl Health {
     }
 
     /// Counts an event or payload that does not fit its seal.
-    pub(super) fn found_damage(&self) {
+    pub(in crate::store) fn found_damage(&self) {
         self.damaged.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns how often damage was found since the store was opened.
-    pub(super) fn damaged(&self) -> u64 {
+    pub(in crate::store) fn damaged(&self) -> u64 {
         self.damaged.load(Ordering::Relaxed)
     }
 }

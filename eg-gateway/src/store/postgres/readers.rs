@@ -1,0 +1,136 @@
+//! Runs the queries of the store over connections of their own, which a pool keeps. Searches, which read much, may use only a
+//! part of them, so that other queries do not wait for searches.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_postgres::{Client, Row};
+
+use super::StoreError;
+use super::faults::Failure;
+use super::lease::Standing;
+use super::numbers::Numbers;
+use super::session::{Connected, READ, Session};
+use super::settings::Settings;
+use super::values::Value;
+
+/// The number of connections for queries.
+const CONNECTIONS: usize = 6;
+
+/// How many of them searches may use.
+const SEARCHES: usize = 3;
+
+/// How long a query waits for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The connections. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct Readers {
+    pool: Pool,
+    searches: Arc<Semaphore>,
+    standing: Arc<Standing>,
+}
+
+impl Readers {
+    pub(super) fn new(settings: &Settings, standing: Arc<Standing>) -> Result<Self, StoreError> {
+        let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(settings.config.clone(), settings.tls.clone(), config);
+        let pool = Pool::builder(manager)
+            .max_size(CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) })
+            .build()
+            .map_err(|error| StoreError::Failed(error.to_string()))?;
+        Ok(Self { pool, searches: Arc::new(Semaphore::new(SEARCHES)), standing })
+    }
+
+    /// Runs one query that reads little.
+    pub(super) async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let mut session = self.look_up().await?;
+        let rows = session.query(sql, values).await?;
+        session.end().await?;
+        Ok(rows)
+    }
+
+    /// Returns a transaction for queries that read little: by key, or a page of an index.
+    pub(super) async fn look_up(&self) -> Result<Reading<'_>, StoreError> {
+        self.begin(None).await
+    }
+
+    /// Returns a transaction for queries that may read much.
+    pub(super) async fn search(&self) -> Result<Reading<'_>, StoreError> {
+        let permit = self.searches.acquire().await.map_err(|_| StoreError::Closed)?;
+        self.begin(Some(permit)).await
+    }
+
+    async fn begin<'s>(&self, permit: Option<SemaphorePermit<'s>>) -> Result<Reading<'s>, StoreError> {
+        self.standing.check()?;
+        let object = self.pool.get().await.map_err(|error| match error {
+            PoolError::Timeout(_) => StoreError::Busy,
+            PoolError::Backend(error) => Failure::from(error).into(),
+            error => StoreError::Unreachable(error.to_string()),
+        })?;
+        let lent = Arc::new(Lent { object: Some(object), clean: AtomicBool::new(false) });
+        let session = Session::new(Arc::clone(&lent) as _, READ, Numbers::NONE);
+        Ok(Reading { session, lent, _permit: permit })
+    }
+}
+
+/// A transaction that reads.
+pub(super) struct Reading<'s> {
+    session: Session,
+    lent: Arc<Lent>,
+    _permit: Option<SemaphorePermit<'s>>,
+}
+
+impl Reading<'_> {
+    /// Ends the transaction, and returns its connection. Without this, the connection is closed.
+    pub(super) async fn end(self) -> Result<(), StoreError> {
+        let Self { session, lent, .. } = self;
+        session.commit().await?;
+        lent.clean.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Deref for Reading<'_> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl DerefMut for Reading<'_> {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+}
+
+/// A connection of the pool. It goes back only if nothing is under way on it.
+struct Lent {
+    object: Option<Object>,
+    clean: AtomicBool,
+}
+
+impl Connected for Lent {
+    fn client(&self) -> Option<&Client> {
+        self.object.as_ref().map(|object| &***object)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if !self.clean.load(Ordering::Relaxed)
+            && let Some(object) = self.object.take()
+        {
+            drop(Object::take(object));
+        }
+    }
+}

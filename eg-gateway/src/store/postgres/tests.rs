@@ -1,0 +1,232 @@
+//! Tests what only this backend has: the lease, lost connections, migrations, and rows that somebody has changed.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use eg_grammar::DeliveryPolicy;
+use eg_sdk::config::Subscription;
+use eg_tests::postgres::Postgres;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::clock::Clock;
+use crate::decide::arrival::{NewEvent, Origin, Terms};
+use crate::decide::breaker::Side;
+use crate::decide::catalog::{Change, Resource};
+use crate::decide::event::Event;
+use crate::decide::gate::Gatekeeper;
+use crate::decide::lanes::{Due, Lane, Wanted};
+use crate::decide::snapshot::Snapshot;
+use crate::store::notices::Notices;
+use crate::store::seal::DAMAGED;
+
+const NOW: Timestamp = Timestamp::from_millis(5_000);
+
+const LEASE: Duration = Duration::from_secs(60);
+
+async fn open(url: &str) -> PostgresStore {
+    PostgresStore::open(url, LEASE, || NOW).await.unwrap()
+}
+
+fn put(id: &str) -> Vec<Change> {
+    let mut subscription = Subscription::asynchronous("e", "f");
+    "s".clone_into(&mut subscription.space);
+    id.clone_into(&mut subscription.subscription_id);
+    vec![Change::Put(Resource::Subscription(Arc::new(subscription)))]
+}
+
+async fn notices(store: &PostgresStore) -> Notices {
+    let snapshot = Arc::new(Snapshot::new(store.load_catalog().await.unwrap()).unwrap());
+    Notices { snapshot, terms: Terms { dedupe_window: LEASE, max_hops: 16 }, clock: Clock::system() }
+}
+
+/// Another gateway takes the lease when it has run out, and the first one hears of it when it writes.
+#[tokio::test]
+async fn a_gateway_without_the_lease_writes_nothing() {
+    let Some(server) = Postgres::shared() else { return };
+    let url = server.database();
+    let first = open(&url).await;
+    let version = first.change(Version::default(), put("a"), NOW).await.unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(1), first.lost()).await.is_err());
+    server.sql(&url, "UPDATE lease SET expires_at = now()");
+    let second = open(&url).await;
+    let refused = first.change(version, put("b"), NOW).await;
+    assert!(matches!(refused, Err(StoreError::LeaseLost)), "{refused:?}");
+    first.lost().await;
+    assert!(!first.state().writable);
+    assert!(
+        matches!(first.load_catalog().await, Err(StoreError::LeaseLost)),
+        "what it reads may be outdated"
+    );
+    // It does not end the lease of the other one.
+    first.close().await;
+    second.check_writable().await.unwrap();
+    assert_eq!(server.sql(&url, "SELECT expires_at > now() FROM lease"), "t");
+    assert_eq!(server.sql(&url, "SELECT id FROM config"), "a");
+}
+
+/// What a proxy does with the next commit.
+const PASS: u8 = 0;
+const LOSE_THE_ANSWER: u8 = 1;
+const LOSE_THE_COMMIT: u8 = 2;
+
+/// Starts a proxy for connections to a server. Returns its port.
+async fn proxy(server: u16, next_commit: Arc<AtomicU8>) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(pass(client, server, Arc::clone(&next_commit)));
+        }
+    });
+    port
+}
+
+/// Returns whether the messages contain a commit, or the answer to one.
+fn is_commit(messages: &[u8]) -> bool {
+    messages.windows(7).any(|bytes| bytes == b"COMMIT\0")
+}
+
+/// Passes on what both sides of a connection send, until the next commit is to be lost.
+async fn pass(mut client: TcpStream, server: u16, next_commit: Arc<AtomicU8>) {
+    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await.unwrap();
+    let (mut sent, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut sent) => {
+                let chunk = &sent[..read.unwrap_or(0)];
+                let how = if is_commit(chunk) { next_commit.swap(PASS, Ordering::SeqCst) } else { PASS };
+                if chunk.is_empty() || how == LOSE_THE_COMMIT || server.write_all(chunk).await.is_err() {
+                    return;
+                }
+                if how == LOSE_THE_ANSWER {
+                    // The server has committed once it says so.
+                    let mut lost = Vec::new();
+                    while !is_commit(&lost) {
+                        match server.read(&mut answered).await {
+                            Ok(read) if read > 0 => lost.extend_from_slice(&answered[..read]),
+                            _ => return,
+                        }
+                    }
+                    return;
+                }
+            }
+            read = server.read(&mut answered) => {
+                let chunk = &answered[..read.unwrap_or(0)];
+                if chunk.is_empty() || client.write_all(chunk).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// If the connection is lost during a commit, the answer says nevertheless what has become of it.
+#[tokio::test]
+async fn the_outcome_of_a_commit_is_found_out() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let next_commit = Arc::new(AtomicU8::new(PASS));
+    let port = proxy(server.port, Arc::clone(&next_commit)).await;
+    let url = server.over_tcp(&database).replace(&format!(":{}/", server.port), &format!(":{port}/"));
+    let store = open(&url).await;
+    let mut version = store.change(Version::default(), put("a"), NOW).await.unwrap();
+    for round in 0..3 {
+        let committed = format!("committed {round}");
+        next_commit.store(LOSE_THE_ANSWER, Ordering::SeqCst);
+        version = store.change(version, put(&committed), NOW).await.unwrap();
+        assert_eq!(next_commit.load(Ordering::SeqCst), PASS, "no answer was lost");
+        let count = format!("SELECT count(*) FROM config WHERE id = '{committed}'");
+        assert_eq!(server.sql(&database, &count), "1");
+
+        next_commit.store(LOSE_THE_COMMIT, Ordering::SeqCst);
+        let refused = store.change(version, put("lost"), NOW).await;
+        assert!(matches!(refused, Err(StoreError::Unreachable(_))), "{refused:?}");
+        assert_eq!(server.sql(&database, "SELECT count(*) FROM config WHERE id = 'lost'"), "0");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn gateways_that_start_together_create_the_tables_once() {
+    let Some(server) = Postgres::shared() else { return };
+    let url = server.database();
+    let settings = Settings::read(&url, LEASE).unwrap();
+    let migrated = futures_util::future::join_all((0..6).map(|_| migrations::run(&settings))).await;
+    assert!(migrated.iter().all(Result::is_ok), "{migrated:?}");
+    assert_eq!(server.sql(&url, "SELECT count(*) FROM writer"), "1");
+    // A gateway does not touch what a newer one has written.
+    server.sql(&url, "INSERT INTO refinery_schema_history VALUES (9999, 'new', '2026-01-01T00:00:00Z', '1')");
+    let refused = migrations::run(&settings).await.unwrap_err().to_string();
+    assert!(refused.contains("use a newer gateway"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_database_that_forgets_is_refused() {
+    let Some(server) = Postgres::shared() else { return };
+    let url = server.database();
+    let name = url.rsplit('/').next().unwrap();
+    server.sql("postgres", &format!("ALTER DATABASE {name} SET synchronous_commit = off"));
+    let refused = PostgresStore::open(&url, LEASE, || NOW).await.unwrap_err().to_string();
+    assert!(refused.contains("`synchronous_commit` is off"), "{refused}");
+}
+
+/// PostgreSQL holds no NUL in a text, and a client may send one.
+#[tokio::test]
+async fn any_text_can_be_stored() {
+    let Some(server) = Postgres::shared() else { return };
+    let store = open(&server.database()).await;
+    let json =
+        r#"{"specversion":"1.0","id":"a\u0000","source":"/s","type":"e","subject":"\u0000","data":"\u0000"}"#;
+    let event = || {
+        let (space, method, path) = ("s".to_owned(), "POST".to_owned(), "/\0".to_owned());
+        let origin = Origin { space, method, path, accepted_at: NOW };
+        let event = Event::read(json.into()).ok()?;
+        Some(NewEvent {
+            event,
+            origin,
+            intakes: Vec::new(),
+            unique_since: Some(Timestamp::EARLIEST),
+            notices: Vec::new(),
+        })
+    };
+    let Some(first) = event() else { return };
+    for (event, is_new) in [(Some(first), true), (event(), false)] {
+        let events = Arc::from(Vec::from_iter(event));
+        let (accepted, _) = store.accept("s", events, notices(&store).await).await.unwrap();
+        assert_eq!(accepted == [crate::store::Accepted::New], is_new);
+    }
+    let found = store.event("s".to_owned(), "a\0".to_owned(), None, None).await.unwrap().unwrap();
+    assert_eq!((found.event.event.get(), found.event.damaged), (json, false));
+}
+
+#[tokio::test]
+async fn a_damaged_event_is_not_delivered() {
+    let Some(server) = Postgres::shared() else { return };
+    let url = server.database();
+    let store = open(&url).await;
+    store.change(Version::default(), put("sub"), NOW).await.unwrap();
+    server.sql(
+        &url,
+        "INSERT INTO events VALUES (1, 's', 'a', 'e', '/s', NULL, 'POST', '/', 1000, '{}', 7);
+         INSERT INTO deliveries (seq, event, space, subscription_id, function_id, state, since, due_at)
+         VALUES (1, 1, 's', 'sub', 'f', 'pending', 1000, 1000)",
+    );
+    let lane = Lane { space: "s".to_owned(), function: "f".to_owned() };
+    let due = Due { first: Some(NOW), retry: None };
+    let wanted = Wanted { lane, limit: 9, reserved: 0, retries: 9, side: Side::Oldest, due, stop: None };
+    let notices = notices(&store).await;
+    let gate = Gatekeeper::new(Arc::clone(&notices.snapshot), DeliveryPolicy::default());
+    let (claims, losses) = store.claim(vec![wanted], NOW, 1_000, gate, notices).await.unwrap();
+    assert!(claims[0].claimed.is_empty());
+    assert_eq!(losses.lost.iter().map(|lost| &*lost.reason).collect::<Vec<_>>(), [DAMAGED]);
+    assert_eq!(store.state().damaged, 1);
+    let shown = store.event("s".to_owned(), "a".to_owned(), None, None).await.unwrap().unwrap().event;
+    assert_eq!((shown.event.get(), shown.damaged), (r#""{}""#, true));
+    server.sql(&url, "UPDATE config SET body = body || ' '");
+    let refused = store.load_catalog().await.err().unwrap().to_string();
+    assert!(refused.contains("subscription `sub` of space `s` does not match its checksum"), "{refused}");
+}

@@ -1,0 +1,211 @@
+//! Gateways with a store in PostgreSQL: one works, the others stand by.
+
+mod crash;
+mod outage;
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use eg_gateway::{Gateway, Options};
+use eg_tests::postgres::Postgres;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+use crate::process::{PROGRAM, Program};
+use crate::support::{Answer, Functions, PATIENCE, TestGateway, options};
+
+/// The command of a gateway with the store at `url`.
+fn command(url: &str, lease: &str) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args([
+        "-events-port=0",
+        "-config-port=0",
+        "--allow-target=127.0.0.0/8",
+        "--retry-min-backoff=1ms",
+    ]);
+    command.args(["--store-lease", lease]).env("EVENT_GATEWAY_STORE", url);
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+    command
+}
+
+/// Starts a gateway that stands by, and waits until it has asked for the lease.
+fn stand_by(server: &Postgres, url: &str, lease: &str) -> std::thread::JoinHandle<Program> {
+    let before = connections(server, url);
+    let mut command = command(url, lease);
+    command.env_remove("EVENT_GATEWAY_STORE").args(["--store", url]);
+    let standby = std::thread::spawn(move || Program::spawn(command));
+    let deadline = Instant::now() + PATIENCE;
+    // One that works has one more connection at least.
+    while connections(server, url) <= before {
+        assert!(Instant::now() < deadline, "the standby does not connect");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(!standby.is_finished(), "two gateways work at the same time");
+    standby
+}
+
+fn connections(server: &Postgres, url: &str) -> u32 {
+    let name = url.rsplit('/').next().unwrap();
+    let count = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND application_name = 'event-gateway'"
+    );
+    server.sql("postgres", &count).parse().unwrap()
+}
+
+async fn set_up(program: &Program, functions: &Functions) {
+    program.api.event_type("e").await;
+    program.api.http_function("f", &functions.url("/")).await;
+    program.api.subscribe("e", "f").await;
+}
+
+/// The promise behind a 202, across gateways: what is under way when one dies is delivered by the next.
+#[tokio::test]
+async fn a_standby_takes_over_when_the_active_gateway_dies() {
+    let Some(server) = Postgres::shared() else { return };
+    let alive = Arc::new(AtomicBool::new(false));
+    let answering = Arc::clone(&alive);
+    let mut functions = Functions::start(move |_| {
+        if answering.load(Ordering::SeqCst) { Answer::Http(200, String::new()) } else { Answer::Never }
+    })
+    .await;
+    let url = server.database();
+    let mut active = Program::spawn(command(&url, "1s"));
+    set_up(&active, &functions).await;
+    for id in ["a", "b", "c"] {
+        active.api.emit("e", id).await;
+    }
+    functions.next_call().await;
+    let standby = stand_by(server, &url, "1s");
+    active.kill();
+    let died = Instant::now();
+    while functions.try_call().is_some() {}
+    alive.store(true, Ordering::SeqCst);
+    let standby = tokio::task::spawn_blocking(|| standby.join().unwrap()).await.unwrap();
+    assert!(died.elapsed() < Duration::from_secs(10), "{:?}", died.elapsed());
+    standby.api.wait_for_books("delivered", 3).await;
+    // It works like any other gateway.
+    standby.api.emit("e", "d").await;
+    standby.api.wait_for_books("delivered", 4).await;
+    assert!(standby.api.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_standby_takes_over_at_once_when_the_active_gateway_stops() {
+    let Some(server) = Postgres::shared() else { return };
+    let functions = Functions::accepting().await;
+    let url = server.database();
+    let mut active = Program::spawn(command(&url, "60s"));
+    set_up(&active, &functions).await;
+    let standby = stand_by(server, &url, "60s");
+    active.terminate();
+    assert_eq!(active.wait().code(), Some(0));
+    let stopped = Instant::now();
+    let standby = tokio::task::spawn_blocking(|| standby.join().unwrap()).await.unwrap();
+    assert!(stopped.elapsed() < PATIENCE, "{:?}", stopped.elapsed());
+    standby.api.emit("e", "a").await;
+    standby.api.wait_for_books("delivered", 1).await;
+    // A gateway that stands by stops when it is told to.
+    let waiting = command(&url, "60s").spawn().unwrap();
+    let mut waiting = crate::process::Running(waiting);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut log = std::io::BufReader::new(waiting.0.stderr.take().unwrap());
+            let mut line = String::new();
+            while !line.contains("standing by") {
+                line.clear();
+                assert_ne!(
+                    std::io::BufRead::read_line(&mut log, &mut line).unwrap(),
+                    0,
+                    "it does not stand by"
+                );
+            }
+        });
+    });
+    signal(waiting.0.id(), "TERM");
+    let ended = waiting.0.wait().unwrap();
+    assert_eq!((ended.code(), ended.signal()), (Some(0), None));
+}
+
+fn signal(process: u32, name: &str) {
+    let status = Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// A gateway that was away for longer than its lease must not believe that it still works.
+#[tokio::test]
+async fn a_gateway_that_was_paused_stores_nothing_any_more() {
+    let Some(server) = Postgres::shared() else { return };
+    let functions = Functions::accepting().await;
+    let url = server.database();
+    let mut paused = Program::spawn(command(&url, "1s"));
+    set_up(&paused, &functions).await;
+    let standby = stand_by(server, &url, "1s");
+    signal(paused.id(), "STOP");
+    let active = tokio::task::spawn_blocking(|| standby.join().unwrap()).await.unwrap();
+    active.api.emit("e", "a").await;
+    // It is sent while the gateway is paused, which reads it as soon as it goes on.
+    let late = tokio::spawn({
+        let api = paused.api.clone();
+        async move { api.try_emit("e", "late").await.map(|answer| answer.status().as_u16()) }
+    });
+    signal(paused.id(), "CONT");
+    let late = late.await.unwrap();
+    assert!(!matches!(late, Ok(202)), "{late:?}");
+    assert_eq!(paused.wait().code(), Some(8));
+    active.api.wait_for_books("delivered", 1).await;
+    assert_eq!(active.api.accounting().await["accepted"], 1);
+}
+
+/// The history, the jobs and the configuration of one gateway are those of the next.
+#[tokio::test]
+async fn a_gateway_in_this_process_continues_with_the_store() {
+    let Some(server) = Postgres::shared() else { return };
+    let url = server.database();
+    let change = |options: &mut Options| options.store = Some(url.parse().unwrap());
+    let functions = Functions::start(|_| Answer::Http(400, "no".to_owned())).await;
+    let gateway = TestGateway::with(change).await;
+    gateway.api.event_type("e").await;
+    gateway.api.http_function("f", &functions.url("/")).await;
+    gateway.api.subscribe("e", "f").await;
+    gateway.api.emit("e", "a").await;
+    assert_eq!(gateway.api.wait_for_dead_letters(1).await[0]["eventId"], "a");
+    let backup = gateway.api.client.post(format!("{}/v1/backup", gateway.api.config)).send().await.unwrap();
+    let (status, body) = (backup.status().as_u16(), backup.text().await.unwrap());
+    assert!(crate::support::error(status, &body).message.contains("pg_dump"), "{body}");
+    let gateway = gateway.restart_with(change).await;
+    assert_eq!(gateway.api.dead_letters().await.len(), 1);
+    assert!(!gateway.dir.path().join("data").exists(), "nothing is left on this machine's disk");
+    gateway.gateway.shutdown().await;
+}
+
+/// Somebody between the gateway and the database sees nothing, and cannot take the place of the database.
+#[tokio::test]
+async fn connections_are_encrypted_and_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let other = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (root, wrong) = (dir.path().join("root.pem"), dir.path().join("wrong.pem"));
+    std::fs::write(&root, cert.pem()).unwrap();
+    std::fs::write(&wrong, other.cert.pem()).unwrap();
+    let Some(server) = Postgres::start() else { return };
+    server.use_tls(&cert.pem(), &signing_key.serialize_pem());
+    let url = server.over_tcp(&server.database());
+    let start = async |parameters: String| {
+        let mut options = options(&dir);
+        options.store = Some(format!("{url}?{parameters}").parse().unwrap());
+        let started = tokio::time::timeout(Duration::from_secs(4), Gateway::start(options)).await;
+        started.map(|started| started.map_err(|error| error.to_string()))
+    };
+    let with = |file: &std::path::Path| format!("sslmode=verify-full&sslrootcert={}", file.display());
+    let gateway = start(with(&root)).await.expect("in time").unwrap();
+    let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+        WHERE application_name = 'event-gateway'";
+    assert_eq!(server.sql("postgres", encrypted), "t");
+    gateway.shutdown().await;
+    let refused = start(with(&wrong)).await.expect("in time").unwrap_err();
+    assert!(refused.contains("certificate"), "{refused}");
+    let refused = start(String::from("sslmode=disable&password=wrong")).await.expect("in time").unwrap_err();
+    assert!(refused.contains("password authentication failed"), "{refused}");
+}
