@@ -1,7 +1,7 @@
 //! Tests functions that an `eg.toml` declares: an unmodified Python handler on AWS's own runtime from PyPI, and a
 //! program that is already running at a URL.
 
-use crate::support::app::{App, Main, record};
+use crate::support::app::{App, Main, RUN, record};
 use crate::support::{eventually, http};
 use axum::routing::post;
 use eg_tests::python::environment;
@@ -121,7 +121,7 @@ fn a_broken_file_is_named() {
         "[[function]]\nname = \"resize\"\ntriggers = [{ evnt = \"x\" }]\n",
     );
     let path = app.path().canonicalize().unwrap().join("functions/pictures/eg.toml");
-    let transcript = app.eg(&["run", "functions"]);
+    let transcript = app.eg(&[&RUN[..], &["functions"]].concat());
     assert_eq!(transcript.code, Some(2), "{transcript:?}");
     let begin =
         format!("error: {}:3:15: unknown key `evnt`; did you mean `event`?; the keys", path.display());
@@ -140,10 +140,10 @@ fn a_secret_without_a_value_is_named() {
          hint: write `API_KEY=…` into {}, which git must ignore, or set the variable API_KEY\n",
         file.display()
     );
-    let run = app.eg(&["run", "functions"]);
+    let run = app.eg(&[&RUN[..], &["functions"]].concat());
     assert!(run.code == Some(2) && run.stderr.ends_with(&hint), "{run:?}");
     app.write("functions/pictures/.env", "API_KEY: hunter2\n");
-    let run = app.eg(&["run", "functions"]);
+    let run = app.eg(&[&RUN[..], &["functions"]].concat());
     assert!(run.code == Some(2) && run.stderr.contains(".env:1: the line is not `NAME=value`"), "{run:?}");
     assert!(!run.stderr.contains("hunter2"), "{run:?}");
 }

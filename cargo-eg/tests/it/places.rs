@@ -1,6 +1,6 @@
 //! Tests from which folders the commands work, on which services, and how these are built.
 
-use crate::support::app::{App, Main, Transcript, record};
+use crate::support::app::{App, Main, RUN, Transcript, record};
 use crate::support::{example, http};
 use rustix::process::Signal;
 
@@ -147,8 +147,7 @@ async fn a_folder_with_only_an_eg_toml_works_with_every_command() {
         command.current_dir(root.join(folder));
         command
     };
-    let ports = ["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"];
-    let mut run = crate::support::app::Running::start(command("", &ports), app.path().join("stderr"));
+    let mut run = crate::support::app::Running::start(command("", &RUN), app.path().join("stderr"));
     drop(run.ready().await);
     let eg = |folder: &str, arguments: &[&str]| {
         let transcript = Transcript::of(command(folder, arguments).output().unwrap());
@@ -177,8 +176,7 @@ async fn a_service_runs_from_its_sources_folder() {
         &[record("mail", "send", "GET /mail")],
         &Main::Serves,
     );
-    let ports = ["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"];
-    let mut command = app.command(&ports);
+    let mut command = app.command(&RUN);
     command.current_dir(app.path().join("services/shop/src"));
     let mut run = crate::support::app::Running::start(command, app.path().join("stderr"));
     let url = run.ready().await;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::app::{App, Main, Running, Transcript, record};
+use crate::support::app::{App, Main, RUN, Running, Transcript, record};
 
 /// Nothing listens on port 1, which needs privileges.
 const NOWHERE: &str = "http://127.0.0.1:1";
@@ -20,7 +20,7 @@ async fn this_machine_is_called_directly() {
     let app = App::new();
     let records = [record("shop", "ship", "order.placed"), record("shop", "pack", "queue orders")];
     app.service("shop", &records, &Main::Serves);
-    let run = app.command(&["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"]);
+    let run = app.command(&RUN);
     let mut run = Running::start(behind(run, "HTTP_PROXY"), app.path().join("stderr"));
     drop(run.ready().await);
     for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY"] {

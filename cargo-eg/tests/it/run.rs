@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::support::app::{App, Main, Transcript, record};
+use crate::support::app::{App, Main, RUN, Transcript, record};
 use crate::support::load::SlowBuild;
 use crate::support::{eventually, http};
 use eg_sdk::{EventGateway, Settings};
@@ -97,7 +97,7 @@ async fn an_app_runs_and_a_second_run_follows_the_code() {
     }
 
     // Two apps at once would take each other's messages and binaries.
-    let transcript = app.eg(&["run", "--fresh", "--port", "0", "--config-port", "0", "--lambda-port", "0"]);
+    let transcript = app.eg(&[&RUN[..], &["--fresh"]].concat());
     transcript.fails(
         1,
         &format!(
@@ -314,7 +314,7 @@ fn a_function_that_cannot_start_stops_the_app_with_its_reason() {
         &[record("shop", "list", "GET /")],
         &Main::Other("fn main() { eprintln!(\"SHOP_DB is not set\"); std::process::exit(3); }"),
     );
-    let transcript = app.eg(&["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"]);
+    let transcript = app.eg(&RUN);
     let logs = app.path().canonicalize().unwrap().join(".eg/logs");
     transcript.fails(
         1,

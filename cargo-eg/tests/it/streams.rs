@@ -4,7 +4,7 @@
 use eg_tests::moto::Moto;
 use serde_json::{Value, json};
 
-use crate::support::app::{App, Main, Running};
+use crate::support::app::{App, Main, RUN, Running};
 use crate::support::eventually;
 
 /// Calls an operation as the functions do.
@@ -54,7 +54,7 @@ async fn records_of_tables_and_streams_reach_their_functions() {
     };
     put("YmVmb3Jl").await;
 
-    let mut command = app.command(&["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"]);
+    let mut command = app.command(&RUN);
     command.env("AWS_ENDPOINT_URL", &moto.url);
     let mut run = Running::start(command, app.path().join("stderr"));
     drop(run.ready().await);
@@ -83,7 +83,7 @@ async fn records_of_tables_and_streams_reach_their_functions() {
 async fn a_server_that_does_not_answer_is_named() {
     let app = App::new();
     app.service("shop", &[record("count", r#"{"stream":"clicks","source":"kinesis"}"#)], &Main::Serves);
-    let mut command = app.command(&["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"]);
+    let mut command = app.command(&RUN);
     command.env("AWS_ENDPOINT_URL_KINESIS", "http://127.0.0.1:1");
     let mut run = Running::start(command, app.path().join("stderr"));
     drop(run.ready().await);

@@ -8,6 +8,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+/// `cargo eg run` on free ports, so that tests need not wait for each other.
+pub(crate) const RUN: [&str; 7] = ["run", "--port", "0", "--config-port", "0", "--lambda-port", "0"];
+
 /// Serves the Runtime API's events with its handler's name.
 const SERVES: &str = include_str!("serves.rs");
 
