@@ -1,6 +1,7 @@
 //! Starts PostgreSQL servers for tests: in a temporary folder, on loopback, as a user without rights. None outlives the test
 //! program: a shell waits for the end of that, however it ends, and then stops the server and removes its folder.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -70,8 +71,7 @@ impl Postgres {
             .stderr(Stdio::null())
             .spawn()
             .expect("a shell");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let port = port.expect("a free port").port();
+        let port = free_port();
         let server = Self { bin, dir, port, databases: AtomicU32::new(0), shell };
         server.create();
         server.resume();
@@ -153,6 +153,43 @@ impl Postgres {
         format!("postgres://{USER}:{password}@localhost:{}/{name}", self.port)
     }
 
+    /// Starts PgBouncer in front of the server, in transaction mode, and returns it with the URL of a database behind it. Prints a note
+    /// and returns `None` if this machine has no PgBouncer.
+    ///
+    /// # Panics
+    /// If it does not start, and in CI if it is missing.
+    #[must_use]
+    pub fn pooled(&self, url: &str) -> Option<(Pool, String)> {
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        let mut places = std::env::split_paths(&paths).chain(["/usr/sbin".into()]);
+        let Some(program) = places.map(|bin| bin.join("pgbouncer")).find(|program| program.exists()) else {
+            let missing = "PgBouncer is missing: install it with `apt-get install pgbouncer`";
+            assert!(std::env::var_os("CI").is_none(), "{missing}");
+            eprintln!("SKIPPED: this machine has no PgBouncer");
+            return None;
+        };
+        let port = free_port();
+        let (dir, file) = (self.dir.to_string_lossy(), self.dir.join(format!("pool-{port}.ini")));
+        let settings = format!(
+            "[databases]\n* = host={dir} port={} user={USER}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 4\nlogfile =\n",
+            self.port
+        );
+        fs::write(&file, settings).expect("the folder is there");
+        // It ends with its standard input, like the server.
+        let mut shell = self.unprivileged("sh");
+        shell.args(["-c", r#""$1" -q "$2" & cat >/dev/null; kill $!; wait"#, "sh"]).arg(program).arg(file);
+        let shell = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let pool = Pool { shell: shell.expect("a shell") };
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(std::time::Instant::now() < deadline, "PgBouncer does not start");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let name = url.rsplit('/').next().unwrap_or_default();
+        Some((pool, format!("postgres://{USER}@127.0.0.1:{port}/{name}")))
+    }
+
     /// Makes the server offer TLS with this certificate and key.
     ///
     /// # Panics
@@ -184,9 +221,13 @@ impl Postgres {
         run(&mut psql)
     }
 
-    /// Returns a command that runs a program of the server as a user without rights: PostgreSQL refuses root.
+    /// Returns a command that runs a program of the server.
     fn program(&self, name: &str) -> Command {
-        let program = self.bin.join(name);
+        self.unprivileged(self.bin.join(name))
+    }
+
+    /// Returns a command that runs a program as a user without rights: PostgreSQL and PgBouncer refuse root.
+    fn unprivileged(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = if is_root() {
             let mut command = Command::new("setpriv");
             command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(program);
@@ -204,6 +245,25 @@ impl Drop for Postgres {
         drop(self.shell.stdin.take());
         let _ = self.shell.wait();
     }
+}
+
+/// A PgBouncer. Dropping it ends it.
+#[derive(Debug)]
+pub struct Pool {
+    // Ends when its standard input is closed: with this.
+    shell: Child,
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        let _ = self.shell.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let address = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    address.expect("a free port").port()
 }
 
 /// Writes a program that runs `pg_ctl` as the user of the server, and returns its path.

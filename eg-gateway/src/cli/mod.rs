@@ -74,9 +74,9 @@ struct Cli {
     /// Address to listen on instead of loopback, for example 0.0.0.0 for all interfaces; set --access-key as well
     #[arg(long, value_name = "ADDRESS")]
     host: Option<IpAddr>,
-    /// Directory of the store; created if it does not exist, readable by its owner only
-    #[arg(long, value_name = "DIR", default_value = "default.eg")]
-    embed_data_dir: PathBuf,
+    /// Directory of the store; created if it does not exist, readable by its owner only [default: default.eg]
+    #[arg(long, value_name = "DIR")]
+    embed_data_dir: Option<PathBuf>,
     #[command(flatten)]
     store: store::Store,
     /// Least severe level of log lines to write
@@ -309,7 +309,8 @@ impl Cli {
             Some(host) => ListenAddr::Exact(SocketAddr::new(host, port)),
             None => ListenAddr::Loopback(port),
         };
-        let mut options = Options::new(self.embed_data_dir);
+        let has_directory = self.embed_data_dir.is_some();
+        let mut options = Options::new(self.embed_data_dir.unwrap_or_else(|| "default.eg".into()));
         options.events_addr = listen(self.events_port);
         options.config_addr = listen(self.config_port);
         options.workers = usize::try_from(self.workers).unwrap_or(usize::MAX);
@@ -343,7 +344,8 @@ impl Cli {
                 self.otlp_endpoint.or_else(|| endpoint_of_environment("OTEL_EXPORTER_OTLP_ENDPOINT"));
         }
         self.limits.apply(&mut options);
-        self.store.apply(&mut options, |name| std::env::var(name).ok())?;
+        // A flag counts more than a variable.
+        self.store.apply(&mut options, |name| std::env::var(name).ok().filter(|_| !has_directory))?;
         self.calls.apply(&mut options, |name| std::env::var(name).ok())?;
         Ok(options)
     }

@@ -158,6 +158,18 @@ async fn a_gateway_that_was_paused_stores_nothing_any_more() {
     assert_eq!(active.api.accounting().await["accepted"], 1);
 }
 
+/// Somebody who names a directory means it, whatever the environment says.
+#[tokio::test]
+async fn a_directory_counts_more_than_the_variable() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut command = command("postgres://nobody@localhost:1/nothing", "8s");
+    command.arg("--embed-data-dir").arg(&data);
+    let program = Program::spawn(command);
+    program.api.event_type("e").await;
+    assert!(data.exists());
+}
+
 /// The history, the jobs and the configuration of one gateway are those of the next.
 #[tokio::test]
 async fn a_gateway_in_this_process_continues_with_the_store() {
@@ -178,6 +190,34 @@ async fn a_gateway_in_this_process_continues_with_the_store() {
     assert_eq!(gateway.api.dead_letters().await.len(), 1);
     assert!(!gateway.dir.path().join("data").exists(), "nothing is left on this machine's disk");
     gateway.gateway.shutdown().await;
+}
+
+/// A pool gives each transaction another connection to the database, so nothing may be left in one.
+#[tokio::test]
+async fn a_pool_between_gateway_and_database_changes_nothing() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let Some((_pool, url)) = server.pooled(&database) else { return };
+    let functions = Functions::start(|event| match event.contains("\"id\":\"bad") {
+        true => Answer::Http(400, "no".to_owned()),
+        false => Answer::Http(200, String::new()),
+    })
+    .await;
+    let mut active = Program::spawn(command(&url, "1s"));
+    set_up(&active, &functions).await;
+    let ids: Vec<String> = (0..200).map(|id| format!("good-{id}")).collect();
+    let emitted = ids.iter().map(|id| active.api.emit("e", id));
+    futures_util::future::join_all(emitted).await;
+    active.api.emit("e", "bad").await;
+    active.api.wait_for_books("delivered", 200).await;
+    assert_eq!(active.api.wait_for_dead_letters(1).await[0]["eventId"], "bad");
+    // Its transactions come through other connections of the pool; the lease is a row all the same.
+    let standby = stand_by(server, &database, "1s");
+    active.kill();
+    let standby = tokio::task::spawn_blocking(|| standby.join().unwrap()).await.unwrap();
+    standby.api.emit("e", "after").await;
+    standby.api.wait_for_books("delivered", 201).await;
+    assert_eq!(standby.api.dead_letters().await.len(), 1);
 }
 
 /// Somebody between the gateway and the database sees nothing, and cannot take the place of the database.
