@@ -44,6 +44,7 @@ impl ClientTls {
 
 /// Returns the settings of a client that trusts only the roots in a PEM file, or nobody, or describes why one cannot be
 /// trusted.
+#[cfg(feature = "postgres")]
 pub(crate) fn client_of(file: Option<&Path>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     for cert in file.map(certificates).transpose()?.unwrap_or_default() {

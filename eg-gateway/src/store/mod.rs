@@ -38,12 +38,14 @@ macro_rules! backend {
     ($store:ident.$operation:ident($($argument:expr),*).await) => {
         match &$store.backend {
             $crate::store::Backend::Sqlite(backend) => backend.$operation($($argument),*).await,
+            #[cfg(feature = "postgres")]
             $crate::store::Backend::Postgres(backend) => backend.$operation($($argument),*).await,
         }
     };
     ($store:ident.$operation:ident($($argument:expr),*)) => {
         match &$store.backend {
             $crate::store::Backend::Sqlite(backend) => backend.$operation($($argument),*),
+            #[cfg(feature = "postgres")]
             $crate::store::Backend::Postgres(backend) => backend.$operation($($argument),*),
         }
     };
@@ -61,6 +63,7 @@ mod health;
 mod jobs;
 mod lines;
 mod notices;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod ration;
 mod retention;
@@ -82,6 +85,7 @@ pub(crate) use self::events::{Accepted, EventQuery, PAGE};
 use self::jobs::JobSignals;
 pub(crate) use self::jobs::{RunningJob, StoredEvent, Work};
 pub(crate) use self::notices::{Losses, Lost, Notices};
+#[cfg(feature = "postgres")]
 use self::postgres::PostgresStore;
 pub(crate) use self::retention::Limits;
 use self::sqlite::SqliteStore;
@@ -101,6 +105,7 @@ pub(crate) struct Store {
 #[derive(Debug, Clone)]
 enum Backend {
     Sqlite(SqliteStore),
+    #[cfg(feature = "postgres")]
     Postgres(PostgresStore),
 }
 
@@ -129,6 +134,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError::Url`] if the URL is wrong, and another error if the database refuses this gateway.
+    #[cfg(feature = "postgres")]
     pub(crate) async fn in_postgres(
         url: &str,
         lease: Duration,
@@ -139,14 +145,33 @@ impl Store {
     }
 
     /// Checks whether a URL names a database, without connecting to it.
+    #[cfg(feature = "postgres")]
     pub(crate) fn check_url(url: &str) -> Result<(), StoreError> {
         PostgresStore::check_url(url)
+    }
+
+    /// Refuses every URL, as [`check_url`](Self::check_url) has done.
+    #[cfg(not(feature = "postgres"))]
+    pub(crate) async fn in_postgres(
+        url: &str,
+        _: Duration,
+        _: impl Fn() -> Timestamp,
+    ) -> Result<Self, StoreError> {
+        std::future::ready(Self::check_url(url)).await?;
+        Err(StoreError::Closed)
+    }
+
+    /// Refuses every URL: this program was built without a client of PostgreSQL.
+    #[cfg(not(feature = "postgres"))]
+    pub(crate) fn check_url(_: &str) -> Result<(), StoreError> {
+        Err(StoreError::Url("this program was built without the feature `postgres`".to_owned()))
     }
 
     /// Returns once another gateway has taken over the store. Then nothing can be stored any more, and this gateway must end.
     pub(crate) async fn lost(&self) -> StoreError {
         match &self.backend {
             Backend::Sqlite(_) => std::future::pending().await,
+            #[cfg(feature = "postgres")]
             Backend::Postgres(backend) => {
                 backend.lost().await;
                 StoreError::LeaseLost
@@ -167,6 +192,7 @@ impl Store {
     pub(crate) fn sqlite(&self) -> &SqliteStore {
         match &self.backend {
             Backend::Sqlite(backend) => backend,
+            #[cfg(feature = "postgres")]
             Backend::Postgres(_) => panic!("the simulation uses SQLite"),
         }
     }
@@ -176,6 +202,7 @@ impl Store {
     pub(crate) async fn close(self) {
         match self.backend {
             Backend::Sqlite(backend) => backend.close().await,
+            #[cfg(feature = "postgres")]
             Backend::Postgres(backend) => backend.close().await,
         }
     }

@@ -35,6 +35,7 @@ mod openapi;
 mod otlp;
 mod outbound;
 mod policies;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod process;
 mod put_events;

@@ -15,6 +15,7 @@ mod retaining;
 
 use std::time::Duration;
 
+#[cfg(feature = "postgres")]
 use eg_tests::postgres::Postgres;
 use tempfile::TempDir;
 
@@ -49,8 +50,10 @@ impl Site for TempDir {
 }
 
 /// A database of the server that all tests share.
+#[cfg(feature = "postgres")]
 struct Database(String);
 
+#[cfg(feature = "postgres")]
 impl Site for Database {
     fn is_possible() -> bool {
         Postgres::shared().is_some()
@@ -180,7 +183,7 @@ macro_rules! conforms {
     )+};
 }
 
-conforms! {
-    sqlite: tempfile::TempDir;
-    postgres: crate::store::conformance::Database;
-}
+conforms! { sqlite: tempfile::TempDir; }
+
+#[cfg(feature = "postgres")]
+conforms! { postgres: crate::store::conformance::Database; }
