@@ -161,7 +161,7 @@ impl Postgres {
     #[must_use]
     pub fn pooled(&self, url: &str) -> Option<(Pool, String)> {
         let paths = std::env::var_os("PATH").unwrap_or_default();
-        let mut places = std::env::split_paths(&paths).chain(["/usr/sbin".into()]);
+        let places = std::env::split_paths(&paths).chain(["/usr/sbin".into()]);
         let Some(program) = places.map(|bin| bin.join("pgbouncer")).find(|program| program.exists()) else {
             let missing = "PgBouncer is missing: install it with `apt-get install pgbouncer`";
             assert!(std::env::var_os("CI").is_none(), "{missing}");
