@@ -198,7 +198,7 @@ async fn a_pool_between_gateway_and_database_changes_nothing() {
     let Some(server) = Postgres::shared() else { return };
     let database = server.database();
     let Some((_pool, url)) = server.pooled(&database) else { return };
-    let functions = Functions::start(|event| match event.contains("\"id\":\"bad") {
+    let functions = Functions::start(|call| match call.json()["id"] == "bad" {
         true => Answer::Http(400, "no".to_owned()),
         false => Answer::Http(200, String::new()),
     })
