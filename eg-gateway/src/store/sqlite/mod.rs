@@ -48,7 +48,6 @@ mod size;
 mod suspects;
 mod writer;
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -57,6 +56,7 @@ use rusqlite::Connection;
 use tokio::sync::Mutex;
 
 use self::mark::Mark;
+use self::open::Lock;
 use self::place::Place;
 use self::queue::Queue;
 use self::readers::Readers;
@@ -86,7 +86,7 @@ pub(crate) struct SqliteStore {
     /// Whether a backup is being made.
     backing_up: Arc<AtomicBool>,
     // Held as long as the store is open. The operating system releases it when the process ends, however it ends.
-    lock: Arc<File>,
+    lock: Arc<Lock>,
 }
 
 /// An open store without its writer thread. The holder takes writes from the queue and commits them.
@@ -127,6 +127,6 @@ impl SqliteStore {
     pub(in crate::store) async fn close(self) {
         self.writer.stop().await;
         // Clones may still exist in tasks that are ending. Without the writer they cannot change anything.
-        let _ = self.lock.unlock();
+        self.lock.end();
     }
 }

@@ -83,11 +83,29 @@ impl SqliteStore {
     }
 }
 
+/// The lock of a store, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Lock {
+    /// Ends the lock. To close the file is not enough: a process that another thread is about to start has it open, too.
+    pub(super) fn end(&self) {
+        // It was locked, so nothing can be wrong but the disk, and closing the file also ends the lock.
+        let _ = self.0.unlock();
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// Locks the store in `dir` for this process.
 ///
 /// # Errors
 /// Refuses a directory in which a file of a store is a symbolic link: it may have come with a project, and lead anywhere.
-pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(dir: &Path) -> Result<Lock, StoreError> {
     for name in [DATABASE, LOG, INDEX, mark::NAME, mark::NEW, LOCK] {
         let path = dir.join(name);
         if path.is_symlink() {
@@ -97,12 +115,12 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
         }
     }
     let path = dir.join(LOCK);
-    let lock = private_file(&path).map_err(|error| file_error(&path, &error))?;
-    lock.try_lock().map_err(|error| match error {
+    let file = private_file(&path).map_err(|error| file_error(&path, &error))?;
+    file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => StoreError::InUse(dir.to_owned()),
         TryLockError::Error(error) => file_error(&path, &error),
     })?;
-    Ok(lock)
+    Ok(Lock(file))
 }
 
 /// Opens the database in `dir` for writing and checks that it is the one that the last run left, before anything is
@@ -201,6 +219,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         drop(SqliteStore::open_idle(dir.path(), Timestamp::from_millis(1_000)).unwrap());
         dir
+    }
+
+    /// A process that is about to start has all files open that this one has, until it becomes another program.
+    #[test]
+    fn a_lock_ends_although_a_child_has_the_file_open() {
+        let dir = left();
+        let held = lock(dir.path()).unwrap();
+        assert!(matches!(lock(dir.path()), Err(StoreError::InUse(_))));
+        let _of_a_child = held.0.try_clone().unwrap();
+        drop(held);
+        drop(lock(dir.path()).unwrap());
     }
 
     /// A store of a newer gateway was called damaged.
