@@ -31,7 +31,7 @@ pub(crate) use self::new::New;
 pub(crate) use self::selection::{Packages, Selection, Targets};
 pub(crate) use self::store::{
     Chosen, DeadLetters, DiscardLetters, Events, JobAction, Jobs, LetterAction, ListJobs, ListLetters,
-    Replay, Retry, RetryLetters, Show, ShowLetter,
+    OneEvent, Replay, Retry, RetryLetters, Show, ShowLetter,
 };
 pub(crate) use self::template::{Architecture, Template};
 use crate::exit;

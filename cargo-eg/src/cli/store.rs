@@ -70,13 +70,9 @@ Examples:
   cargo eg events --json | jq .event.data
   cargo eg events --stage dev --since 2h --type order.placed";
 
-/// Show how an event was delivered to each subscription, and why.
-///
-/// For each subscription: whether its filter matched, or which clause did not; each attempt with its duration and error;
-/// when the next attempt is due, or why there is none.
+/// Names one event.
 #[derive(Debug, Args)]
-#[command(after_help = SHOW_EXAMPLES)]
-pub(crate) struct Show {
+pub(crate) struct OneEvent {
     /// Id of the event, or a unique prefix or suffix of it.
     #[arg(value_name = "EVENT")]
     pub(crate) event: String,
@@ -86,6 +82,17 @@ pub(crate) struct Show {
     /// Type of the event, to distinguish equal ids from one source.
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) ty: Option<String>,
+}
+
+/// Show how an event was delivered to each subscription, and why.
+///
+/// For each subscription: whether its filter matched, or which clause did not; each attempt with its duration and error;
+/// when the next attempt is due, or why there is none.
+#[derive(Debug, Args)]
+#[command(after_help = SHOW_EXAMPLES)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    pub(crate) event: OneEvent,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -106,15 +113,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = RETRY_EXAMPLES)]
 pub(crate) struct Retry {
-    /// Id of the event, or a unique prefix or suffix of it.
-    #[arg(value_name = "EVENT")]
-    pub(crate) event: String,
-    /// Source of the event, to distinguish equal ids.
-    #[arg(long)]
-    pub(crate) source: Option<String>,
-    /// Type of the event, to distinguish equal ids from one source.
-    #[arg(long = "type", value_name = "TYPE")]
-    pub(crate) ty: Option<String>,
+    #[command(flatten)]
+    pub(crate) event: OneEvent,
     /// Only to this function (name or id).
     // As the other commands call it.
     #[arg(long, value_name = "FUNCTION", alias = "function")]

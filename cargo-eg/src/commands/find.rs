@@ -4,6 +4,7 @@ use eg_sdk::EventGateway;
 use eg_sdk::history::{AcceptedEvent, EventDetail, EventFilter};
 
 use super::history::failure;
+use crate::cli;
 use crate::console::text::{clock, columns, count};
 use crate::exit::{Exit, Failure};
 
@@ -26,6 +27,12 @@ pub(super) struct Named<'a> {
     pub(super) id: &'a str,
     pub(super) source: Option<&'a str>,
     pub(super) ty: Option<&'a str>,
+}
+
+impl<'a> From<&'a cli::OneEvent> for Named<'a> {
+    fn from(one: &'a cli::OneEvent) -> Self {
+        Self { id: &one.event, source: one.source.as_deref(), ty: one.ty.as_deref() }
+    }
 }
 
 /// Returns the event with this id or, if there is none, the only event whose id begins or ends with it. `command` is the

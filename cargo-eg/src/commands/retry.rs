@@ -4,7 +4,6 @@ use eg_sdk::errors::ErrorCode;
 use eg_sdk::history::{Delivery, DeliveryState};
 use serde_json::json;
 
-use super::find::Named;
 use super::history::{client, failure};
 use super::{find, functions, json_line, print};
 use crate::cli;
@@ -12,10 +11,9 @@ use crate::console::text::count;
 use crate::exit::{Exit, Failure};
 
 pub(crate) async fn run(arguments: cli::Retry) -> Result<(), Failure> {
-    let cli::Retry { event, source, ty, to, json, gateway } = arguments;
+    let cli::Retry { event, to, json, gateway } = arguments;
     let gateway = client(gateway.settings())?;
-    let named = Named { id: &event, source: source.as_deref(), ty: ty.as_deref() };
-    let deliveries = find::event(&gateway, "retry", named).await?.deliveries;
+    let deliveries = find::event(&gateway, "retry", (&event).into()).await?.deliveries;
     let is_wanted =
         |one: &&Delivery| to.as_deref().is_none_or(|name| functions::is_named(name, &one.function_id));
     let wanted: Vec<&Delivery> = deliveries.iter().filter(is_wanted).collect();

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use eg_sdk::history::{Attempt, AttemptOutcome, Delivery, DeliveryState, EventDetail, Mismatch};
 
 use super::events::payload;
-use super::find::Named;
 use super::history::client;
 use super::{find, json_line, print};
 use crate::cli;
@@ -13,10 +12,9 @@ use crate::console::text::{BOLD, DIM, GREEN, RED, YELLOW, clock, columns, one_li
 use crate::exit::Failure;
 
 pub(crate) async fn run(arguments: cli::Show) -> Result<(), Failure> {
-    let cli::Show { event, source, ty, json, gateway } = arguments;
+    let cli::Show { event, json, gateway } = arguments;
     let gateway = client(gateway.settings())?;
-    let named = Named { id: &event, source: source.as_deref(), ty: ty.as_deref() };
-    let mut shown = find::event(&gateway, "show", named).await?;
+    let mut shown = find::event(&gateway, "show", (&event).into()).await?;
     if json {
         return print(&json_line(&shown)?);
     }
