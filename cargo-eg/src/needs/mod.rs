@@ -12,7 +12,7 @@ use eg_sdk::manifest::{EventTrigger, Function, Manifest, RetryOptions, RoutePath
 use serde::Serialize;
 use serde_json::{Value, json};
 
-pub(crate) use self::retries::{HIDDEN, Retries, Tries, is_of_rule, retry_of};
+pub(crate) use self::retries::{HIDDEN, KEPT, Retries, Tries, is_of_rule, retry_of};
 use crate::project::deploy::{EVENT_BUS, Stage};
 use crate::sockets::is_socket;
 

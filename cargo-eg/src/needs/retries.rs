@@ -19,7 +19,12 @@ const AGE: RangeInclusive<u32> = 60..=6 * 60 * 60;
 /// How often SQS delivers a message at most, and for how many seconds it hides and keeps one.
 const RECEIVES: u32 = 1000;
 pub(crate) const HIDDEN: u32 = 12 * 60 * 60;
-const KEPT: u32 = 14 * 24 * 60 * 60;
+pub(crate) const KEPT: u32 = 14 * DAY;
+const DAY: u32 = 24 * 60 * 60;
+
+/// For how many seconds a queue attempts an event at most. SQS counts the age of a dead letter from when the event was sent, so the
+/// attempts leave it four days.
+const ATTEMPTED: u32 = KEPT - 4 * DAY;
 
 /// What a queue does with an event that a function fails to handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,11 +102,14 @@ impl Retries {
                 "SQS delivers an event at most {RECEIVES} times, not {attempts} times: lower `attempts` of `retry`"
             ));
         }
-        let whole = u64::from(attempts - 1) * u64::from(pause);
-        if whole > u64::from(KEPT) {
+        let whole = u64::from(attempts) * u64::from(pause);
+        if whole > u64::from(ATTEMPTED) {
             return Err(format!(
-                "SQS keeps an event for {KEPT} seconds, and {attempts} attempts take {whole}: lower `attempts`, `max_age` or `max_backoff` of \
-                 `retry`"
+                "{attempts} attempts take {} days, and SQS keeps an event and its dead letter for {} days in all: lower `attempts`, `max_age` \
+                 or `max_backoff` of `retry`, so that the attempts take at most {} days",
+                whole.div_ceil(DAY.into()),
+                KEPT / DAY,
+                ATTEMPTED / DAY
             ));
         }
         Ok(Some(Self { attempts, pause }))
@@ -127,14 +135,19 @@ impl Tries {
     pub(crate) fn of(function: &Function, stage: Option<&Stage>) -> Option<Self> {
         let by_lambda = delivered(function, stage)
             .filter(|retry| matches!(Retries::of(function, *retry, stage), Ok(None)))
-            .map(|retry| Self {
-                attempts: retry.and_then(|retry| retry.attempts).unwrap_or(ATTEMPTS),
-                age: retry.and_then(|retry| retry.max_age).unwrap_or(*AGE.end()).max(*AGE.start()),
-            });
+            .map(Self::wanted);
         by_lambda.reduce(|one, other| Self {
             attempts: one.attempts.max(other.attempts),
             age: one.age.max(other.age),
         })
+    }
+
+    /// Returns what a trigger wants of Lambda.
+    fn wanted(retry: Option<&RetryOptions>) -> Self {
+        Self {
+            attempts: retry.and_then(|retry| retry.attempts).unwrap_or(ATTEMPTS),
+            age: retry.and_then(|retry| retry.max_age).unwrap_or(*AGE.end()).max(*AGE.start()),
+        }
     }
 
     /// Returns what differs from the age that a trigger says.
@@ -151,11 +164,15 @@ fn exceeds_lambda(retry: &RetryOptions) -> bool {
         || retry.min_backoff.or(retry.max_backoff).is_some()
 }
 
-/// Whether Lambda would attempt an event more often than the subscription says, because other triggers of the function allow it.
+/// Whether Lambda would attempt an event more often or longer than the subscription says, because other triggers of the function
+/// allow it.
 fn is_below(retry: &RetryOptions, function: &Function, stage: Option<&Stage>) -> bool {
-    let within = delivered(function, stage).filter(|retry| !retry.is_some_and(exceeds_lambda));
-    let most = within.map(|retry| retry.and_then(|retry| retry.attempts).unwrap_or(ATTEMPTS)).max();
-    retry.attempts.is_some_and(|attempts| Some(attempts) < most)
+    let own = Tries::wanted(Some(retry));
+    let mut within = delivered(function, stage).filter(|retry| !retry.is_some_and(exceeds_lambda));
+    within.any(|other| {
+        let other = Tries::wanted(other);
+        own.attempts < other.attempts || own.age < other.age
+    })
 }
 
 /// Returns what a gateway would do.

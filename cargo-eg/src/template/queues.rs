@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use eg_grammar::limits;
 use eg_sdk::manifest::Trigger;
 
-use crate::needs::{self, HIDDEN, Retries};
+use crate::needs::{self, HIDDEN, KEPT, Retries};
 
 use super::builder::{Builder, kept, resource};
 use super::names::{arn, pascal, reference};
 use super::role::document;
 use super::{Application, Tree, map};
 
-/// How long dead letters are kept in seconds: two weeks, the maximum of SQS.
-const KEPT: u32 = 14 * 24 * 60 * 60;
 const QUEUE: &str = "AWS::SQS::Queue";
 
 /// The logical ids of the queues that functions read or send to, by name.
@@ -60,28 +58,25 @@ pub(super) fn queues(application: &Application<'_>, builder: &mut Builder) -> Qu
         let id = format!("{}Queue", pascal(queue));
         // AWS recommends six times the function's timeout, so that a throttled batch is not delivered twice.
         let hidden = patience.saturating_mul(6).min(HIDDEN);
-        with_dead_letters(application, &id, &what, (hidden, limits::QUEUE_RECEIVES), fifo, builder);
+        let properties = map! { "VisibilityTimeout" => hidden };
+        with_dead_letters(application, &id, &what, (properties, limits::QUEUE_RECEIVES), fifo, builder);
         ids.insert(queue.to_owned(), id);
     }
     ids
 }
 
-/// Adds a queue, and the one for the messages that were received too often. `(hidden, receives)` are for how many seconds a message
-/// is hidden that was received, and how often it is.
+/// Adds a queue with these properties, and the one for the messages that were received this often.
 fn with_dead_letters(
     application: &Application<'_>,
     id: &str,
     what: &str,
-    (hidden, receives): (u32, u32),
+    (properties, receives): (Tree, u32),
     fifo: bool,
     builder: &mut Builder,
 ) {
     let failures = failures_id(id);
-    let properties = map! {
-        "VisibilityTimeout" => hidden,
-        "SqsManagedSseEnabled" => true,
-        "RedrivePolicy" => map! { "deadLetterTargetArn" => arn(&failures), "maxReceiveCount" => receives },
-    };
+    let redrive = map! { "deadLetterTargetArn" => arn(&failures), "maxReceiveCount" => receives };
+    let properties = properties.with("SqsManagedSseEnabled", Some(true)).with("RedrivePolicy", Some(redrive));
     builder.add(id.to_owned(), what, kept(QUEUE, with_kind(application, properties, fifo)));
     builder.add(failures, what, dead_letters(application, fifo));
 }
@@ -95,7 +90,9 @@ pub(super) fn retrying(
     builder: &mut Builder,
 ) {
     let what = format!("the events of {function} that are retried");
-    with_dead_letters(application, id, &what, (pause, attempts), false, builder);
+    // SQS deletes a message that becomes too old, and moves it nowhere.
+    let properties = map! { "VisibilityTimeout" => pause, "MessageRetentionPeriod" => KEPT };
+    with_dead_letters(application, id, &what, (properties, attempts), false, builder);
     let policy = sent_by_rules("RulesSendEvents", id, rules);
     builder.add(format!("{id}Policy"), &what, policy);
 }

@@ -29,6 +29,8 @@ fn retries_beyond_lambda_go_through_a_queue() {
         let queue = &made["Resources"]["ShopShipItEventsQueue"]["Properties"];
         assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], attempts, "{retry}");
         assert_eq!(queue["VisibilityTimeout"], pause, "{retry}");
+        // SQS deletes what becomes older, and moves it nowhere.
+        assert_eq!(queue["MessageRetentionPeriod"], 14 * 24 * 60 * 60, "{retry}");
         assert_eq!(said, notes, "{retry}");
     };
     check(r#""attempts":5"#, 5, 30, &[]);
@@ -39,6 +41,8 @@ fn retries_beyond_lambda_go_through_a_queue() {
     let one_pause = "shop-ship_it: SQS has one pause between attempts, so each of the 5 begins 80 seconds after the one before";
     check(r#""attempts":5,"minBackoff":10,"maxBackoff":3600"#, 5, 80, &[one_pause]);
     check(r#""attempts":500,"minBackoff":60,"maxBackoff":60,"maxAge":600"#, 11, 60, &[]);
+    // Ten days of attempts leave the dead letter four.
+    check(r#""attempts":20,"minBackoff":43200,"maxBackoff":43200,"maxAge":1209600"#, 20, 43_200, &[]);
 
     let (made, _) = made(&on(r#","retry":{"attempts":5}"#), &json!({}));
     let resource = |id: &str| made["Resources"][id]["Properties"].clone();
@@ -89,8 +93,9 @@ fn retries_beyond_a_queue_are_refused() {
         "SQS allows pauses of 43200 seconds between attempts, not of 86400: lower `max_backoff` of `retry`",
     );
     check(
-        r#""attempts":1000,"maxAge":2000000,"minBackoff":1500,"maxBackoff":1500"#,
-        "SQS keeps an event for 1209600 seconds, and 1000 attempts take 1498500: lower `attempts`, `max_age` or `max_backoff` of `retry`",
+        r#""attempts":21,"maxAge":1209600,"minBackoff":43200,"maxBackoff":43200"#,
+        "21 attempts take 11 days, and SQS keeps an event and its dead letter for 14 days in all: lower `attempts`, `max_age` or \
+         `max_backoff` of `retry`, so that the attempts take at most 10 days",
     );
 }
 
@@ -143,13 +148,14 @@ fn events_that_are_retried_alike_share_a_rule() {
         rules,
         [
             ("ShopShipItRule", json!(["a", "c"])),
-            ("ShopShipItRule3600", json!(["b"])),
-            // Lambda has one setting for a function: it would attempt these as often as the others.
+            // Lambda has one setting for a function: it would attempt these as often and as long as the others.
+            ("ShopShipItRuleOf13Attempts", json!(["b"])),
             ("ShopShipItRuleOf1Attempts", json!(["d"])),
             ("ShopShipItRuleOf2Attempts", json!(["e"])),
         ]
     );
-    assert_eq!(made["Resources"]["ShopShipItRetries"]["Properties"]["MaximumRetryAttempts"], 2);
+    let config = &made["Resources"]["ShopShipItRetries"]["Properties"];
+    assert_eq!([&config["MaximumRetryAttempts"], &config["MaximumEventAgeInSeconds"]], [2, 21_600]);
     for (permission, properties) in all(&made, "AWS::Lambda::Permission") {
         let rule = permission.strip_suffix("Permission").unwrap();
         assert_eq!(properties["SourceArn"], json!({"Fn::GetAtt": [rule, "Arn"]}));
