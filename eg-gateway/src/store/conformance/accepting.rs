@@ -1,14 +1,15 @@
 //! Accepting events.
 
-use eg_sdk::history::DeliveryState;
+use eg_sdk::history::{DeliveryState, ReplayRequest};
 use serde_json::json;
 
 use super::Site;
-use super::bench::{Bench, EVENT, REPORT, ordered, picky, subscription};
+use super::bench::{Bench, EVENT, REPORT, ordered, picky, space, subscription};
 use crate::decide::arrival::NewEvent;
+use crate::decide::delivery::Next;
 use crate::decide::place::OTHER_SPACES;
 use crate::decide::router::DEFAULT_SPACE;
-use crate::store::{Accepted, StoreError};
+use crate::store::{Accepted, StoreError, Work};
 
 const DUPLICATE: Accepted = Accepted::Duplicate { conflict: false };
 
@@ -167,4 +168,35 @@ pub(super) async fn counters_of_unknown_spaces_are_shared<S: Site>() {
     let duplicates = tallies.iter().map(|(space, tally)| (space.as_str(), tally.duplicates));
     let duplicates: Vec<_> = duplicates.filter(|(_, count)| *count > 0).collect();
     assert_eq!(duplicates, [(OTHER_SPACES, 2), (DEFAULT_SPACE, 1)]);
+}
+
+/// Whatever an index holds of an attribute must be short.
+pub(super) async fn attributes_may_be_long<S: Site>() {
+    let mut bench = Bench::<S>::with([subscription("one"), ordered("two")]).await;
+    let mut random = fastrand::Rng::with_seed(7);
+    let [id, source, key, subject, ty] =
+        [(); 5].map(|()| (0..20_000).map(|_| random.alphanumeric()).collect::<String>());
+    let arrival = |bench: &Bench<S>, source: &str| {
+        bench.arrival(&id, json!({ "source": source, "partitionkey": key, "subject": subject }))
+    };
+    let other = format!("{source}/other");
+    for source in [&source, &other] {
+        assert_eq!(bench.accept(vec![arrival(&bench, source)]).await.unwrap().0, [Accepted::New]);
+        assert_eq!(bench.accept(vec![arrival(&bench, source)]).await.unwrap().0, [DUPLICATE]);
+    }
+    let elsewhere = bench.arrival_in(&key, &id, json!({ "type": ty }));
+    assert_eq!(bench.accept(vec![elsewhere]).await.unwrap().0, [Accepted::New]);
+    let found = bench.store.event(space(), id.clone(), Some(source.clone()), None).await.unwrap().unwrap();
+    assert_eq!((found.event.event_id == id, found.event.source == source), (true, true));
+    assert_eq!(bench.store.hops_of(space(), id.clone()).await.unwrap(), Some(0));
+    // One after the other.
+    for _ in 0..2 {
+        assert_eq!(bench.end_all("two", &Next::Delivered).await.len(), 1);
+    }
+    // A replay writes deliveries with the key, too.
+    bench.later(60);
+    let request = ReplayRequest { event_id: Some(id.clone()), ..ReplayRequest::default() };
+    bench.begin(Work::Replay { name: "again".to_owned(), request }).await;
+    assert_eq!(bench.run_jobs().await, 4);
+    assert_eq!(bench.end_all("two", &Next::Delivered).await.len(), 1);
 }

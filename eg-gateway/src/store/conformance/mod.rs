@@ -81,6 +81,7 @@ macro_rules! conforms {
                     reports_of_an_event_come_before_it,
                     deliveries_that_end_at_once,
                     counters_of_unknown_spaces_are_shared,
+                    attributes_may_be_long,
                 }
                 claiming {
                     what_is_due_is_claimed_in_that_order,

@@ -9,6 +9,7 @@ use super::faults::Failure;
 use super::give_up::give_up;
 use super::queue::Request;
 use super::session::Session;
+use super::stored::named;
 use super::values::{get, values};
 use super::{PostgresStore, StoreError};
 use crate::decide::arrival::NewEvent;
@@ -20,13 +21,16 @@ use crate::store::events::Accepted;
 use crate::store::notices::{Losses, Notices};
 use crate::store::room;
 
-const DUPLICATES: &str = "
-    SELECT n.place, f.event FROM
+const DUPLICATES: &str = concat!(
+    "SELECT n.place, f.event FROM
     unnest($1::int8[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int8[])
         AS n (place, space, id, source, type, method, path, since)
     JOIN LATERAL (
-        SELECT e.event FROM events e WHERE e.space = n.space AND e.id = n.id AND e.source = n.source
-        AND e.type = n.type AND e.method = n.method AND e.path = n.path AND e.accepted_at > n.since LIMIT 1) f ON TRUE";
+        SELECT e.event FROM events e WHERE ",
+    named!("n.space", "n.id"),
+    " AND md5(e.source) = md5(n.source) AND e.source = n.source AND e.type = n.type AND e.method = n.method
+        AND e.path = n.path AND e.accepted_at > n.since LIMIT 1) f ON TRUE"
+);
 
 impl PostgresStore {
     pub(in crate::store) async fn accept(

@@ -13,7 +13,7 @@ use super::jobs::{Step, advance, last};
 use super::queue::Work;
 use super::readers::Reading;
 use super::session::Session;
-use super::stored::{Stored, event};
+use super::stored::{Stored, event, named};
 use super::values::{get, values};
 use super::{PostgresStore, StoreError};
 use crate::decide::intake::{Fate, Intake};
@@ -45,8 +45,9 @@ const MATCHING: &str = concat!(
     "SELECT ",
     event!(),
     ", e.seq FROM events e
-    WHERE e.seq > $1 AND e.seq <= $2 AND e.space = $3 AND ($4::text IS NULL OR e.id = $4)
-    AND ($5::text IS NULL OR e.source = $5) AND ($6::text IS NULL OR e.type = $6)
+    WHERE e.seq > $1 AND e.seq <= $2 AND e.space = $3 AND ($4::text IS NULL OR ",
+    named!("$3", "$4"),
+    ") AND ($5::text IS NULL OR e.source = $5) AND ($6::text IS NULL OR e.type = $6)
     AND ($7::int8 IS NULL OR e.accepted_at >= $7) AND ($8::int8 IS NULL OR e.accepted_at < $8)
     ORDER BY e.seq LIMIT $9"
 );

@@ -13,7 +13,7 @@ use tokio_postgres::Row;
 use super::dead_letters::attempts;
 use super::faults::Failure;
 use super::session::Session;
-use super::stored::{Stored, event};
+use super::stored::{Stored, event, named};
 use super::values::{count, get, name, optional_date, optional_time, time, values};
 use super::{PostgresStore, StoreError};
 use crate::decide::attributes;
@@ -31,8 +31,9 @@ const LIST: &str = concat!(
     "SELECT ",
     event!(),
     ", e.seq FROM events e
-    WHERE e.seq < $1 AND e.seq >= $2 AND e.space = $3 AND ($4::text IS NULL OR e.id = $4)
-    AND ($5::text IS NULL OR e.type = $5) AND ($6::text IS NULL OR e.source = $6)
+    WHERE e.seq < $1 AND e.seq >= $2 AND e.space = $3 AND ($4::text IS NULL OR ",
+    named!("$3", "$4"),
+    ") AND ($5::text IS NULL OR e.type = $5) AND ($6::text IS NULL OR e.source = $6)
     AND ($7::text IS NULL OR e.subject = $7) AND ($8::int8 IS NULL OR e.accepted_at >= $8)
     AND ($9::int8 IS NULL OR e.accepted_at < $9) AND ($10::bytea IS NULL OR position($10::bytea IN e.event) > 0)
     AND NOT ($11 AND (substr(e.type, 1, length($12)) = $12 OR e.type = $13))
@@ -63,15 +64,19 @@ const COUNTS: &str = "SELECT event, state, count(*) AS number, max(ended_at) AS 
 const NEWEST: &str = concat!(
     "SELECT ",
     event!(),
-    ", e.seq FROM events e WHERE e.space = $1 AND e.id = $2 AND ($3::text IS NULL OR e.source = $3)
+    ", e.seq FROM events e WHERE ",
+    named!("$1", "$2"),
+    " AND ($3::text IS NULL OR e.source = $3)
     AND ($4::text IS NULL OR e.type = $4) ORDER BY e.seq DESC LIMIT 1"
 );
 
 // Events of several sources may have the id. The newest counts, among a number that is read at once.
-const CAUSE: &str = "
-    SELECT substr(event, 1, $3::int4) AS beginning FROM events WHERE seq = (
-        SELECT max(n.seq) FROM (SELECT seq FROM events WHERE space = $1 AND id = $2
-                                ORDER BY source DESC, seq DESC LIMIT 64) n)";
+const CAUSE: &str = concat!(
+    "SELECT substr(event, 1, $3::int4) AS beginning FROM events WHERE seq = (
+        SELECT max(n.seq) FROM (SELECT e.seq FROM events e WHERE ",
+    named!("$1", "$2"),
+    " ORDER BY md5(e.source), e.seq DESC LIMIT 64) n)"
+);
 
 const DELIVERIES: &str = "
     SELECT seq, subscription_id, function_id, state, due_at, replay, payload IS NOT NULL AS edited, ended_at, reason,

@@ -20,6 +20,23 @@ macro_rules! event {
 }
 pub(super) use event;
 
+/// The condition that an event has a space and an id, as the index of events needs it. The table is called `e`.
+macro_rules! named {
+    ($space:literal, $id:literal) => {
+        concat!(
+            "md5(e.space || '/' || e.id) = md5(",
+            $space,
+            " || '/' || ",
+            $id,
+            ") AND e.space = ",
+            $space,
+            " AND e.id = ",
+            $id
+        )
+    };
+}
+pub(super) use named;
+
 /// The columns that [`Payload`] reads. The tables are called `d` and `e`.
 macro_rules! payload {
     () => {

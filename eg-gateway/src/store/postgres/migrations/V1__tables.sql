@@ -42,7 +42,8 @@ CREATE TABLE events (
     event BYTEA NOT NULL,              -- the JSON that functions get
     seal INT8 NOT NULL
 );
-CREATE INDEX events_id ON events (space, id, source);
+-- Digests, because an entry of an index must be short, and clients choose these texts.
+CREATE INDEX events_id ON events (md5(space || '/' || id), md5(source));
 CREATE INDEX events_accepted ON events (accepted_at, seq);
 
 CREATE TABLE deliveries (
@@ -55,7 +56,7 @@ CREATE TABLE deliveries (
     crashes INT8 NOT NULL DEFAULT 0,   -- the last attempts in a row during which the gateway ended unexpectedly
     since INT8 NOT NULL,               -- when its age began: accepted, replayed or redriven
     due_at INT8,                       -- NULL: waits for earlier ones with its key
-    order_key TEXT,                    -- those with the same key are made one after the other
+    order_key TEXT,                    -- those with the same key, or its digest, are made one after the other
     replay TEXT,                       -- which replay made it
     payload BYTEA, payload_seal INT8,  -- what is delivered instead of the event, after an edited redrive
     ended_at INT8, reason TEXT, discarded_at INT8
