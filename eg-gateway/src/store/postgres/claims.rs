@@ -4,14 +4,13 @@
 use std::collections::HashMap;
 
 use eg_sdk::history::Loss;
-use futures_util::TryStreamExt as _;
 use tokio_postgres::Row;
 
 use super::faults::Failure;
 use super::give_up::{Ending, give_up};
 use super::queue::Work;
 use super::session::Session;
-use super::stored::Payload;
+use super::stored::{Payload, up_to_bytes};
 use super::values::{Value, count, get, optional_time, time, values};
 use super::{PostgresStore, StoreError};
 use crate::decide::breaker::Side;
@@ -28,7 +27,7 @@ use crate::timestamp::Timestamp;
 macro_rules! select {
     ($($condition:literal),+) => {
         concat!(
-            "SELECT d.seq, d.attempts, d.failures, d.subscription_id, d.since, d.order_key IS NOT NULL AS ordered,
+            "SELECT d.seq, d.due_at, d.attempts, d.failures, d.subscription_id, d.since, d.order_key IS NOT NULL AS ordered,
                     d.crashes, d.replay,
                     CASE WHEN d.failures > 0 THEN (SELECT a.started_at FROM attempts a
                                                    WHERE a.delivery = d.seq AND a.number = d.attempts) END AS previous, ",
@@ -41,22 +40,26 @@ macro_rules! select {
 pub(super) use select;
 
 /// Reads due deliveries. The parameters are space, function, time, whether the deliveries have failed before, how many to
-/// skip and how many to read.
+/// skip, how many to read, and how many bytes.
 macro_rules! due_in_lane {
     ($order:literal) => {
-        select!(
-            "d.state = 'pending' AND d.due_at IS NOT NULL AND d.crashes = 0 AND d.space = $1 AND d.function_id = $2
-             AND d.due_at <= $3 AND (d.failures > 0) = $4 ORDER BY ",
+        up_to_bytes!(
+            "$7",
             $order,
-            " LIMIT $6 OFFSET $5"
+            select!(
+                "d.state = 'pending' AND d.due_at IS NOT NULL AND d.crashes = 0 AND d.space = $1 AND d.function_id = $2
+                 AND d.due_at <= $3 AND (d.failures > 0) = $4 ORDER BY ",
+                $order,
+                " LIMIT $6 OFFSET $5"
+            )
         )
     };
 }
 
-const DUE: &str = due_in_lane!("d.due_at, d.seq");
+const DUE: &str = due_in_lane!("due_at, seq");
 
 /// Reads the newest of the due deliveries first.
-const DUE_NEWEST: &str = due_in_lane!("d.due_at DESC, d.seq DESC");
+const DUE_NEWEST: &str = due_in_lane!("due_at DESC, seq DESC");
 
 /// Which subscriptions exist.
 const SUBSCRIBED: &str = "SELECT id FROM config WHERE kind = 'subscription' AND space = $1 AND id = ANY($2)";
@@ -136,7 +139,6 @@ impl Work for Claims {
                 gate: &self.gate,
                 notices: &self.notices,
                 bytes: &mut bytes,
-                read: 0,
                 loaded: Vec::new(),
             };
             claims.push(claiming.claim(session, wanted, &mut losses).await?);
@@ -153,8 +155,6 @@ struct Claiming<'a> {
     notices: &'a Notices,
     /// The bytes that payloads may still have.
     bytes: &'a mut usize,
-    /// The number of deliveries that were read.
-    read: usize,
     loaded: Vec<Loaded>,
 }
 
@@ -181,7 +181,7 @@ impl Claiming<'_> {
             }
         }
         if retry_due {
-            let left = limit.saturating_sub(self.read).min(retries - reserved);
+            let left = limit.saturating_sub(self.loaded.len()).min(retries - reserved);
             self.take(session, DUE, true, reserved, left).await?;
         }
         let Self { now, gate, notices, loaded, .. } = self;
@@ -205,22 +205,18 @@ impl Claiming<'_> {
         skip: usize,
         limit: usize,
     ) -> Result<usize, Failure> {
-        let before = self.read;
         if limit == 0 || *self.bytes == 0 {
             return Ok(0);
         }
         let Lane { space, function } = self.lane;
-        let values = values![space, function, self.now, failed, skip, limit];
-        let mut rows = session.stream(query, values).await?;
-        while *self.bytes > 0
-            && let Some(row) = rows.try_next().await?
-        {
-            self.read += 1;
-            let loaded = Loaded::read(&row)?;
+        let values = values![space, function, self.now, failed, skip, limit, *self.bytes];
+        let rows = session.query(query, values).await?;
+        for row in &rows {
+            let loaded = Loaded::read(row)?;
             *self.bytes = self.bytes.saturating_sub(loaded.claimed.json.len().max(1));
             self.loaded.push(loaded);
         }
-        Ok(self.read - before)
+        Ok(rows.len())
     }
 }
 

@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 use eg_sdk::history::{Attempt, AttemptOutcome, DeadLetter, DeadLetterPage, Loss};
-use futures_util::TryStreamExt as _;
 use tokio_postgres::Row;
 
 use super::faults::Failure;
 use super::queue::Work;
 use super::session::Session;
-use super::stored::{Payload, payload};
+use super::stored::{Payload, payload, size, up_to_bytes};
 use super::values::{count, get, name, optional_duration, optional_time, time, values};
 use super::{PostgresStore, StoreError};
 use crate::decide::lanes::Lane;
@@ -30,9 +29,13 @@ macro_rules! letters {
     };
 }
 
-const PAGES: &str = letters!(
-    "d.state = $2 AND d.state IN ('dead', 'expired') AND d.discarded_at IS NULL AND d.space = $1
-     AND (d.ended_at, d.seq) < ($3, $4) ORDER BY d.ended_at DESC, d.seq DESC LIMIT $5"
+const PAGES: &str = up_to_bytes!(
+    "$6",
+    "ended_at DESC, seq DESC",
+    letters!(
+        "d.state = $2 AND d.state IN ('dead', 'expired') AND d.discarded_at IS NULL AND d.space = $1
+         AND (d.ended_at, d.seq) < ($3, $4) ORDER BY d.ended_at DESC, d.seq DESC LIMIT $5"
+    )
 );
 
 const LETTER: &str =
@@ -96,17 +99,9 @@ impl PostgresStore {
             Some(before) => place(&mut session, before).await?,
             None => LAST,
         };
-        let values = values![&space, loss.as_str(), time, delivery, limit];
-        let mut rows = session.stream(PAGES, values).await?;
-        let (mut dead_letters, mut bytes) = (Vec::new(), 0);
-        while bytes < PAGE
-            && let Some(row) = rows.try_next().await.map_err(Failure::from)?
-        {
-            let letter = letter(&row)?;
-            bytes += letter.event.get().len();
-            dead_letters.push(letter);
-        }
-        drop(rows);
+        let rows = session.query(PAGES, values![&space, loss.as_str(), time, delivery, limit, PAGE]).await?;
+        let bytes: usize = rows.iter().map(size).sum::<Result<_, _>>()?;
+        let mut dead_letters: Vec<DeadLetter> = rows.iter().map(letter).collect::<Result<_, _>>()?;
         add_histories(&mut session, &mut dead_letters).await?;
         session.end().await?;
         let full = bytes >= PAGE || u32::try_from(dead_letters.len()).is_ok_and(|found| found == limit);

@@ -1,7 +1,7 @@
 //! Gives up deliveries. No other code makes a delivery dead or expired, so each given-up delivery has a reason, its
 //! `deadLettered` events in the same transaction, and a place among the [`Losses`] that somebody must report.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use eg_sdk::history::Loss;
 use tokio_postgres::Row;
@@ -10,12 +10,15 @@ use super::batch::Batch;
 use super::deliveries::promote;
 use super::faults::Failure;
 use super::session::Session;
-use super::stored::{Payload, payload};
+use super::stored::{Payload, payload, size, up_to_bytes};
 use super::values::{count, get, values};
+use crate::store::events::PAGE;
 use crate::store::notices::{Losses, Lost, Notices};
 use crate::timestamp::Timestamp;
 
-const LOST: &str = concat!(
+const LOST: &str = up_to_bytes!(
+    "$2",
+    "seq",
     "SELECT ",
     payload!(),
     ", d.seq, d.space AS lost_in, d.function_id, d.subscription_id, d.attempts, d.order_key IS NOT NULL AS ordered
@@ -47,18 +50,19 @@ pub(super) async fn give_up(
     notices: &Notices,
     losses: &mut Losses,
 ) -> Result<(), Failure> {
-    let mut rest = endings.into_iter().peekable();
-    while rest.peek().is_some() {
-        let mut some: Vec<Ending> = rest.by_ref().take(AT_ONCE).collect();
+    let mut rest = VecDeque::from(endings);
+    while !rest.is_empty() {
+        let some = rest.drain(..rest.len().min(AT_ONCE)).collect();
         // Reports of system events cause no further ones, so this ends.
-        while !some.is_empty() {
-            some = give_up_some(session, some, notices, losses).await?;
+        for further in give_up_some(session, some, notices, losses).await?.into_iter().rev() {
+            rest.push_front(further);
         }
     }
     Ok(())
 }
 
-/// Gives up some deliveries. Returns those of their reports that must be given up as well.
+/// Gives up some deliveries. Returns those of their reports that must be given up as well, and the deliveries whose events
+/// would be too many bytes at once.
 async fn give_up_some(
     session: &mut Session,
     endings: Vec<Ending>,
@@ -66,19 +70,22 @@ async fn give_up_some(
     losses: &mut Losses,
 ) -> Result<Vec<Ending>, Failure> {
     let numbers: Vec<i64> = endings.iter().map(|ending| ending.delivery).collect();
-    let rows = session.query(LOST, values![numbers.clone()]).await?;
+    let rows = session.query(LOST, values![numbers, PAGE]).await?;
+    let bytes: usize = rows.iter().map(size).sum::<Result<_, _>>()?;
     let rows: HashMap<i64, Row> =
         rows.into_iter().map(|row| Ok((get(&row, "seq")?, row))).collect::<Result<_, Failure>>()?;
+    let (endings, mut further): (Vec<Ending>, Vec<Ending>) =
+        endings.into_iter().partition(|ending| bytes < PAGE || rows.contains_key(&ending.delivery));
     session.later(
         GIVE_UP,
         values![
-            numbers,
+            endings.iter().map(|ending| ending.delivery).collect::<Vec<_>>(),
             endings.iter().map(|ending| ending.loss.as_str()).collect::<Vec<_>>(),
             endings.iter().map(|ending| ending.now).collect::<Vec<_>>(),
             endings.iter().map(|ending| ending.reason.as_str()).collect::<Vec<_>>()
         ],
     );
-    let (mut batch, mut further) = (Batch::default(), Vec::new());
+    let mut batch = Batch::default();
     for Ending { delivery, loss, reason, attempted, now } in endings {
         let Some(row) = rows.get(&delivery) else { continue };
         let Payload { event, json, is_sound } = Payload::read(row)?;

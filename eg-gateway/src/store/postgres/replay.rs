@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use eg_sdk::history::ReplayRequest;
-use futures_util::TryStreamExt as _;
 
 use super::batch::{Batch, Replayed as Deliveries};
 use super::faults::Failure;
@@ -13,11 +12,12 @@ use super::jobs::{Step, advance, last};
 use super::queue::Work;
 use super::readers::Reading;
 use super::session::Session;
-use super::stored::{Stored, event, named};
+use super::stored::{Stored, event, named, size, up_to_bytes};
 use super::values::{get, values};
 use super::{PostgresStore, StoreError};
 use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
+use crate::store::events::PAGE;
 use crate::store::jobs::{Replayed, RunningJob, StoredEvent};
 use crate::store::notices::Notices;
 use crate::store::ration::ROWS;
@@ -41,10 +41,12 @@ const EVENTS_IN_SLICE: usize = 200;
 /// Maximum number of events that the search for the events of a slice examines.
 const EXAMINED: i64 = 10_000;
 
-const MATCHING: &str = concat!(
+const MATCHING: &str = up_to_bytes!(
+    "$10",
+    "seq",
     "SELECT ",
     event!(),
-    ", e.seq FROM events e
+    ", e.seq, octet_length(e.event) AS size FROM events e
     WHERE e.seq > $1 AND e.seq <= $2 AND e.space = $3 AND ($4::text IS NULL OR ",
     named!("$3", "$4"),
     ") AND ($5::text IS NULL OR e.source = $5) AND ($6::text IS NULL OR e.type = $6)
@@ -103,14 +105,16 @@ async fn find(
         request.ty.as_deref(),
         request.from.map(Timestamp::from),
         request.to.map(Timestamp::from),
-        EVENTS_IN_SLICE
+        EVENTS_IN_SLICE,
+        PAGE
     ];
-    let mut rows = session.stream(MATCHING, values).await?;
-    let (mut events, mut damaged, mut rows_to_write, mut read) = (Vec::new(), Vec::new(), 0, 0);
-    while let Some(row) = rows.try_next().await? {
+    let (mut events, mut damaged) = (Vec::new(), Vec::new());
+    let (mut rows_to_write, mut read, mut bytes) = (0, 0, 0);
+    for row in session.query(MATCHING, values).await? {
         let seq = get(&row, "seq")?;
         let Stored { ty, method, path, json, is_sound, .. } = Stored::read(&row)?;
         read += 1;
+        bytes += size(&row)?;
         if is_sound {
             let intakes = intakes(StoredEvent { ty, method, path, json: json.into() });
             rows_to_write += 1 + intakes.len();
@@ -118,7 +122,7 @@ async fn find(
         } else {
             damaged.push(seq);
         }
-        if read == EVENTS_IN_SLICE || rows_to_write >= ROWS {
+        if read == EVENTS_IN_SLICE || bytes >= PAGE || rows_to_write >= ROWS {
             until = seq;
             break;
         }

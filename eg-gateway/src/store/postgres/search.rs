@@ -6,14 +6,13 @@ use eg_grammar::{LEGACY_FUNCTION_ERROR, SYSTEM_PREFIX};
 use eg_sdk::history::{
     AcceptedEvent, Delivery, DeliveryCounts, DeliveryState, EventDetail, EventFilter, EventPage,
 };
-use futures_util::TryStreamExt as _;
 use tokio::time::Instant;
 use tokio_postgres::Row;
 
 use super::dead_letters::attempts;
 use super::faults::Failure;
 use super::session::Session;
-use super::stored::{Stored, event, named};
+use super::stored::{Stored, event, named, size, up_to_bytes};
 use super::values::{count, get, name, optional_date, optional_time, time, values};
 use super::{PostgresStore, StoreError};
 use crate::decide::attributes;
@@ -27,10 +26,12 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// Number of events that are examined before the clock is read again.
 const EXAMINED: i64 = 2_000;
 
-const LIST: &str = concat!(
+const LIST: &str = up_to_bytes!(
+    "$17",
+    "seq DESC",
     "SELECT ",
     event!(),
-    ", e.seq FROM events e
+    ", e.seq, octet_length(e.event) AS size FROM events e
     WHERE e.seq < $1 AND e.seq >= $2 AND e.space = $3 AND ($4::text IS NULL OR ",
     named!("$3", "$4"),
     ") AND ($5::text IS NULL OR e.type = $5) AND ($6::text IS NULL OR e.source = $6)
@@ -244,18 +245,14 @@ async fn part(
         LEGACY_FUNCTION_ERROR,
         filter.state.map(DeliveryState::as_str),
         filter.function.as_deref(),
-        limit
+        limit,
+        PAGE - *bytes
     ];
-    let mut rows = session.stream(LIST, values).await?;
-    let mut found = Vec::new();
-    while *bytes < PAGE
-        && let Some(row) = rows.try_next().await?
-    {
-        let (seq, event) = accepted(&row)?;
-        *bytes += event.event.get().len();
-        found.push((seq, event));
+    let rows = session.query(LIST, values).await?;
+    for row in &rows {
+        *bytes += size(row)?;
     }
-    Ok(found)
+    rows.iter().map(accepted).collect()
 }
 
 fn accepted(row: &Row) -> Result<(i64, AcceptedEvent), Failure> {

@@ -83,18 +83,6 @@ impl Session {
         Ok(self.query(sql, values).await?.into_iter().next())
     }
 
-    /// Runs a statement, and returns its rows one by one. Those that are not read are not kept.
-    pub(super) async fn stream(
-        &mut self,
-        sql: &str,
-        values: Vec<Value>,
-    ) -> Result<Pin<Box<RowStream>>, Failure> {
-        let connection = Arc::clone(&self.connection);
-        let client = client(&*connection)?;
-        let stream = self.after_earlier(async { rows(client, sql, &values).await }).await?;
-        Ok(Box::pin(stream))
-    }
-
     /// Runs the statements that wait, and commits the transaction.
     pub(super) async fn commit(mut self) -> Result<(), Failure> {
         if self.begin.is_some() && self.later.is_empty() {

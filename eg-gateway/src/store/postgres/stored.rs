@@ -40,10 +40,36 @@ pub(super) use named;
 /// The columns that [`Payload`] reads. The tables are called `d` and `e`.
 macro_rules! payload {
     () => {
-        concat!("d.payload, d.payload_seal, ", $crate::store::postgres::stored::event!())
+        concat!(
+            "d.payload, d.payload_seal, coalesce(octet_length(d.payload), 0) + coalesce(octet_length(e.event), 0) AS size, ",
+            $crate::store::postgres::stored::event!()
+        )
     };
 }
 pub(super) use payload;
+
+/// The rows of a query up to the first one with which their sizes add up to as many bytes. The database would send all
+/// others, too, before it could go on.
+macro_rules! up_to_bytes {
+    ($bytes:literal, $order:literal, $($query:tt)+) => {
+        concat!(
+            "SELECT * FROM (SELECT q.*, coalesce(sum(q.size) OVER (ORDER BY ",
+            $order,
+            " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before FROM (",
+            $($query)+,
+            ") q) q WHERE before < ",
+            $bytes,
+            " ORDER BY ",
+            $order
+        )
+    };
+}
+pub(super) use up_to_bytes;
+
+/// Returns how many bytes of JSON a row has.
+pub(super) fn size(row: &Row) -> Result<usize, Failure> {
+    Ok(usize::try_from(get::<i32>(row, "size")?).unwrap_or_default())
+}
 
 /// An event of the store. What is left of a missing one is empty.
 #[derive(Debug)]

@@ -1,16 +1,17 @@
 //! Tests what only this backend has: the lease, lost connections, migrations, and rows that somebody has changed.
 
-use std::net::Ipv4Addr;
+mod proxy;
+mod sizes;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use eg_grammar::DeliveryPolicy;
 use eg_sdk::config::Subscription;
 use eg_tests::postgres::Postgres;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
+use self::proxy::{LOSE_THE_ANSWER, LOSE_THE_COMMIT, PASS, Proxy};
 use super::*;
 use crate::clock::Clock;
 use crate::decide::arrival::{NewEvent, Origin, Terms};
@@ -68,81 +69,23 @@ async fn a_gateway_without_the_lease_writes_nothing() {
     assert_eq!(server.sql(&url, "SELECT id FROM config"), "a");
 }
 
-/// What a proxy does with the next commit.
-const PASS: u8 = 0;
-const LOSE_THE_ANSWER: u8 = 1;
-const LOSE_THE_COMMIT: u8 = 2;
-
-/// Starts a proxy for connections to a server. Returns its port.
-async fn proxy(server: u16, next_commit: Arc<AtomicU8>) -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(pass(client, server, Arc::clone(&next_commit)));
-        }
-    });
-    port
-}
-
-/// Returns whether the messages contain a commit, or the answer to one.
-fn is_commit(messages: &[u8]) -> bool {
-    messages.windows(7).any(|bytes| bytes == b"COMMIT\0")
-}
-
-/// Passes on what both sides of a connection send, until the next commit is to be lost.
-async fn pass(mut client: TcpStream, server: u16, next_commit: Arc<AtomicU8>) {
-    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await.unwrap();
-    let (mut sent, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
-    loop {
-        tokio::select! {
-            read = client.read(&mut sent) => {
-                let chunk = &sent[..read.unwrap_or(0)];
-                let how = if is_commit(chunk) { next_commit.swap(PASS, Ordering::SeqCst) } else { PASS };
-                if chunk.is_empty() || how == LOSE_THE_COMMIT || server.write_all(chunk).await.is_err() {
-                    return;
-                }
-                if how == LOSE_THE_ANSWER {
-                    // The server has committed once it says so.
-                    let mut lost = Vec::new();
-                    while !is_commit(&lost) {
-                        match server.read(&mut answered).await {
-                            Ok(read) if read > 0 => lost.extend_from_slice(&answered[..read]),
-                            _ => return,
-                        }
-                    }
-                    return;
-                }
-            }
-            read = server.read(&mut answered) => {
-                let chunk = &answered[..read.unwrap_or(0)];
-                if chunk.is_empty() || client.write_all(chunk).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
 /// If the connection is lost during a commit, the answer says nevertheless what has become of it.
 #[tokio::test]
 async fn the_outcome_of_a_commit_is_found_out() {
     let Some(server) = Postgres::shared() else { return };
     let database = server.database();
-    let next_commit = Arc::new(AtomicU8::new(PASS));
-    let port = proxy(server.port, Arc::clone(&next_commit)).await;
-    let url = server.over_tcp(&database).replace(&format!(":{}/", server.port), &format!(":{port}/"));
+    let (proxy, url) = Proxy::start(server, &database).await;
     let store = open(&url).await;
     let mut version = store.change(Version::default(), put("a"), NOW).await.unwrap();
     for round in 0..3 {
         let committed = format!("committed {round}");
-        next_commit.store(LOSE_THE_ANSWER, Ordering::SeqCst);
+        proxy.next_commit.store(LOSE_THE_ANSWER, Ordering::SeqCst);
         version = store.change(version, put(&committed), NOW).await.unwrap();
-        assert_eq!(next_commit.load(Ordering::SeqCst), PASS, "no answer was lost");
+        assert_eq!(proxy.next_commit.load(Ordering::SeqCst), PASS, "no answer was lost");
         let count = format!("SELECT count(*) FROM config WHERE id = '{committed}'");
         assert_eq!(server.sql(&database, &count), "1");
 
-        next_commit.store(LOSE_THE_COMMIT, Ordering::SeqCst);
+        proxy.next_commit.store(LOSE_THE_COMMIT, Ordering::SeqCst);
         let refused = store.change(version, put("lost"), NOW).await;
         assert!(matches!(refused, Err(StoreError::Unreachable(_))), "{refused:?}");
         assert_eq!(server.sql(&database, "SELECT count(*) FROM config WHERE id = 'lost'"), "0");

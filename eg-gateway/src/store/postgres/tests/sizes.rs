@@ -1,0 +1,87 @@
+//! What large events make the database send.
+
+use std::sync::atomic::Ordering;
+
+use eg_sdk::history::{EventFilter, Loss, ReplayRequest};
+
+use super::super::stored::seal_of;
+use super::*;
+use crate::store::dead_letters::DeadLetterQuery;
+use crate::store::events::{EventQuery, PAGE};
+use crate::store::jobs::Work;
+
+/// The number of events, and the bytes of each.
+const EVENTS: usize = 40;
+const SIZE: usize = 300_000;
+
+/// Claims of large events never came to an end: the database sent all events that were due, and most of them were
+/// thrown away.
+#[tokio::test]
+async fn the_database_sends_no_more_than_what_is_kept() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let (proxy, url) = Proxy::start(server, &database).await;
+    let store = open(&url).await;
+    store.change(Version::default(), put("sub"), NOW).await.unwrap();
+    let (before, after) = (r#"{"specversion":"1.0","id":"a","source":"/s","type":"e","data":""#, r#""}"#);
+    let json = format!("{before}{}{after}", "x".repeat(SIZE));
+    let seal = seal_of(["s", "a", "e", "/s"], None, ["POST", "/"], NOW, json.as_bytes()).number();
+    server.sql(
+        &database,
+        &format!(
+            "INSERT INTO events SELECT n, 's', 'a', 'e', '/s', NULL, 'POST', '/', 5000,
+                 convert_to('{before}' || repeat('x', {SIZE}) || '{after}', 'UTF8'), {seal}
+             FROM generate_series(1, {EVENTS}) AS n;
+             INSERT INTO deliveries (seq, event, space, subscription_id, function_id, state, since, due_at)
+             SELECT n, n, 's', 'sub', 'f', 'pending', 1000, 1000 FROM generate_series(1, {EVENTS}) AS n;
+             UPDATE writer SET event = {EVENTS}, delivery = {EVENTS}"
+        ),
+    );
+    // The numbers of the last transaction are those of the connection.
+    store.close().await;
+    let store = open(&url).await;
+    let sent = || proxy.sent.swap(0, Ordering::SeqCst);
+    sent();
+
+    let lane = Lane { space: "s".to_owned(), function: "f".to_owned() };
+    let due = Due { first: Some(NOW), retry: None };
+    let limit = 2 * EVENTS;
+    let wanted = Wanted { lane, limit, reserved: 0, retries: 9, side: Side::Oldest, due, stop: None };
+    let notices = notices(&store).await;
+    let gate = Gatekeeper::new(Arc::clone(&notices.snapshot), DeliveryPolicy::default());
+    let (claims, losses) =
+        store.claim(vec![wanted], NOW, SIZE + SIZE / 2, gate, notices.clone()).await.unwrap();
+    assert_eq!((claims[0].claimed.len(), losses.lost.len()), (2, 0));
+    assert!(sent() < 3 * SIZE, "a claim");
+
+    let query =
+        EventQuery { space: "s".to_owned(), filter: EventFilter::default(), before: None, limit: 1_000 };
+    let page = store.events(query).await.unwrap();
+    assert_eq!((page.events.len(), page.next), (PAGE.div_ceil(SIZE), Some(27)));
+    assert!(sent() < PAGE + 2 * SIZE, "a page of events");
+
+    let work = Work::Replay { name: "again".to_owned(), request: ReplayRequest::default() };
+    store.begin_job("s".to_owned(), work.clone(), NOW).await.unwrap();
+    let job = store.running_jobs().await.unwrap().remove(0);
+    let Work::Replay { name, request } = work else { return };
+    sent();
+    let replayed = store.replay_slice(&job, name, request, NOW, notices.clone(), |_| Vec::new()).await;
+    replayed.unwrap().unwrap();
+    assert!(sent() < PAGE + 2 * SIZE, "a slice of a replay");
+    let events = store.job("s".to_owned(), job.id).await.unwrap().unwrap().events;
+    assert_eq!(events, PAGE.div_ceil(SIZE));
+
+    // What is given up is read in parts, too, because reports contain it.
+    let (subscription_id, reason) = ("sub".to_owned(), "no".to_owned());
+    let work = Work::GiveUp { subscription_id: subscription_id.clone(), reason: reason.clone() };
+    store.begin_job("s".to_owned(), work, NOW).await.unwrap();
+    let job = store.running_jobs().await.unwrap().pop().unwrap();
+    let lost = store.give_up_slice(&job, subscription_id, reason, NOW, notices).await.unwrap().unwrap().lost;
+    assert!(lost.iter().map(|lost| lost.delivery).eq(3..=40), "{lost:?}");
+
+    sent();
+    let query = DeadLetterQuery { space: "s".to_owned(), loss: Loss::Dead, before: None, limit: 1_000 };
+    let page = store.dead_letters(query).await.unwrap();
+    assert_eq!((page.dead_letters.len(), page.next), (PAGE.div_ceil(SIZE), Some(27)));
+    assert!(sent() < PAGE + 2 * SIZE, "a page of dead letters");
+}
