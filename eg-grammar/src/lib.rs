@@ -21,19 +21,7 @@
 //! | requests of web pages to local ports | [`OwnNames`], [`Visit`], [`Foreign`] |
 //! | misspelt words | [`nearest`], [`did_you_mean`] |
 //! | text for terminals and shells | [`printable`], [`printable_lines`], [`printable_json`], [`shell_word`] |
-//!
-//! A failed check returns a [`Mistake`]: a lower-case fragment that names the wrong part and what to write instead.
-//!
-//! ```
-//! use eg_grammar::{Path, Spelling};
-//!
-//! let path: Path = "/users/{id}/files/{*rest}".parse()?;
-//! assert_eq!(path.spelled(Spelling::Gateway), "/users/:id/files/*rest");
-//! let mistake = "/users/{id}.json".parse::<Path>().unwrap_err();
-//! assert_eq!(mistake.to_string(), "`{id}.json`: a parameter is a whole segment, like `/{id}`");
-//! # Ok::<(), eg_grammar::Mistake>(())
-//! ```
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod bom;

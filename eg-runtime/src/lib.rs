@@ -394,6 +394,10 @@ pub use state::State;
 /// tower itself: the traits of layers and services, and `ServiceExt` to call a service.
 pub use tower;
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// The items that macro expansions name. Not part of the public API.
 #[doc(hidden)]
 pub mod __private {

@@ -21,6 +21,7 @@ mod mcp;
 mod new;
 mod other_tools;
 mod output;
+mod packages;
 mod places;
 mod printed;
 mod proxies;

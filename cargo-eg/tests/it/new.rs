@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::shell::Shell;
 
 /// Checks the package or workspace in a folder as its owner would.
-fn works(shell: &Shell, folder: &str, sources: &[&str], tests: usize) {
+pub(crate) fn works(shell: &Shell, folder: &str, sources: &[&str], tests: usize) {
     shell.lock(folder);
     let test = shell.cargo(folder, &["test", "--workspace"]);
     assert_eq!(test.code, Some(0), "{test:?}");

@@ -39,6 +39,7 @@ mod policies;
 mod postgres;
 mod process;
 mod put_events;
+mod readme;
 mod room;
 mod routes;
 mod secrets;

@@ -3,14 +3,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 15] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/deploying.md",
     "docs/glossary.md",
     "docs/operating.md",
+    "cargo-eg/README.md",
     "eg-dashboard/README.md",
+    "eg-gateway/README.md",
+    "eg-grammar/README.md",
     "eg-local/README.md",
+    "eg-macros/README.md",
+    "eg-runtime/README.md",
     "services/registration/README.md",
     "services/shop/README.md",
     "services/storage/README.md",
