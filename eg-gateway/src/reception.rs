@@ -177,8 +177,10 @@ impl Reception {
                     self.feed.publish(|| {
                         let (event_id, event_type) = names();
                         let mut mismatch = (**mismatch).clone();
-                        let snapshot = self.configuration.current();
-                        Veil::new(&snapshot.catalog, space).hide_mismatch(&event_type, &mut mismatch);
+                        if let Ok(mut json) = serde_json::from_slice(event.json()) {
+                            let snapshot = self.configuration.current();
+                            Veil::new(&snapshot.catalog, space).show(&mut json, [&mut mismatch]);
+                        }
                         Activity::Filtered { event_id, event_type, function, mismatch }
                     });
                 }

@@ -110,7 +110,7 @@ pub(super) fn attempt(attempt: &Attempt) -> [String; 4] {
 }
 
 fn clause(mismatch: &Mismatch) -> String {
-    let Mismatch { clause, value, expected } = mismatch;
+    let Mismatch { clause, value, expected, .. } = mismatch;
     let is = match value {
         _ if clause == "$or" => "no alternative of the filter matches".to_owned(),
         Some(value) => format!("{clause} is {value}"),

@@ -193,7 +193,7 @@ fn replay(visitor: &Visitor, event: &AcceptedEvent, subscription: &str) -> Marku
 }
 
 fn mismatch(mismatch: Option<&Mismatch>) -> Markup {
-    let Some(Mismatch { clause, value, expected }) = mismatch else {
+    let Some(Mismatch { clause, value, expected, .. }) = mismatch else {
         return html! { p { "The filter of the subscription does not match." } };
     };
     html! {

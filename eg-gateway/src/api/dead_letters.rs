@@ -110,17 +110,14 @@ async fn redrive_one(
     let (edited, letter) = (edited(&body)?, number(&id)?);
     let stored = app.store.dead_letter(space.clone(), letter).await?;
     let snapshot = app.configuration.current();
-    let edited = match edited {
-        Some(edited) => {
+    let edited = match (edited, &stored) {
+        (Some(edited), Some(stored)) => {
             let mut veil = Veil::new(&snapshot.catalog, &space);
-            let edited = match &stored {
-                Some(stored) => veil.restored(edited, &stored.event),
-                None => edited,
-            };
-            Some(event_json(&edited)?)
+            Some(veil.restored(edited, &stored.event).map_err(ApiError::bad_request)?)
         }
-        None => None,
+        (edited, _) => edited,
     };
+    let edited = edited.map(|edited| event_json(&edited)).transpose()?;
     let stored = stored.ok_or_else(|| missing(&id))?;
     let size = edited.as_ref().map_or(stored.event.get().len(), Vec::len);
     size::check(&snapshot.catalog, &space, [stored.function_id.as_str()], size)?;

@@ -107,9 +107,8 @@ async fn show(
         Some(mut found) => {
             let snapshot = app.configuration.current();
             let mut veil = Veil::new(&snapshot.catalog, &space);
-            veil.hide(&mut found.event.event);
             let mismatches = found.deliveries.iter_mut().filter_map(|delivery| delivery.mismatch.as_mut());
-            mismatches.for_each(|mismatch| veil.hide_mismatch(&found.event.event_type, mismatch));
+            veil.show(&mut found.event.event, mismatches);
             Ok(json(StatusCode::OK, &found))
         }
         None => Err(ApiError::not_found(format!("Event \"{id}\" not found."))),

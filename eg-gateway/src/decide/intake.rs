@@ -99,7 +99,8 @@ mod tests {
         let filter = json!({ "data": { "n": [1] } });
         let deliver = |order: Option<&str>| Fate::Deliver { order: order.map(str::to_owned) };
         let dead = |reason: &str| Fate::Dead { reason: reason.to_owned() };
-        let mismatch = Mismatch { clause: "data.n".to_owned(), value: Some(json!(2)), expected: json!([1]) };
+        let path = vec!["data".to_owned(), "n".to_owned()];
+        let mismatch = Mismatch { clause: "data.n".to_owned(), path, value: None, expected: json!([1]) };
         let filtered = Fate::Filtered { mismatch: Box::new(mismatch) };
         for (subscription, filter, event, expected) in [
             (&plain, None, json!({ "partitionkey": "k" }), deliver(None)),

@@ -104,7 +104,8 @@ async fn an_event_tells_what_became_of_it() {
     assert_eq!(of("all")["attempts"][0]["outcome"], "delivered");
     assert!(of("all")["attempts"][0]["durationMs"].is_u64());
     assert_eq!((&of("some")["matched"], &of("some")["state"]), (&json!(false), &json!("filtered")));
-    let mismatch = json!({ "clause": "data.amount", "value": 5, "expected": [{ "numeric": [">", 10] }] });
+    let mismatch = json!({ "clause": "data.amount", "path": ["data", "amount"], "value": 5,
+        "expected": [{ "numeric": [">", 10] }] });
     assert_eq!(of("some")["mismatch"], mismatch);
     assert_eq!(of("some")["attempts"], json!([]));
     assert_eq!(of("failing")["state"], "dead");

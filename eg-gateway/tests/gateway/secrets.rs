@@ -1,5 +1,7 @@
 //! Credentials: functions get them, and clients that read the history or the configuration do not.
 
+use std::collections::BTreeMap;
+
 use eg_gateway::Activity;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -100,6 +102,104 @@ async fn the_history_hides_the_sensitive_parts_of_payloads() {
     let (status, body) = api.config(Method::POST, &path, json!({ "event": edited }).to_string()).await;
     assert_eq!(status, 202, "{body}");
     assert_eq!(functions.next_call().await.json()["data"], json!({ "order": 2, "card": "4711" }));
+}
+
+/// An edited event used to be delivered with `*****` where the stored one has no value.
+#[tokio::test]
+async fn a_mask_is_never_delivered() {
+    let mut functions = Functions::start(|call| {
+        let accepted = call.json()["data"]["card"] == "new";
+        Answer::Http(if accepted { 200 } else { 400 }, String::new())
+    })
+    .await;
+    let gateway = TestGateway::start().await;
+    let api = &gateway.api;
+    let schema = r#"{"properties": {"card": {"writeOnly": true, "type": "string"}}}"#;
+    api.create("eventtypes", json!({ "name": "card.charged", "metadata": { "schema": schema } })).await;
+    api.http_function("f", &functions.url("/f")).await;
+    api.subscribe("card.charged", "f").await;
+    let event = json!({ "specversion": "1.0", "id": "1", "source": "/s", "type": "card.charged" });
+    assert_eq!(api.emit_json(&event).await.status(), 202);
+    let letter = api.wait_for_dead_letters(1).await.remove(0);
+    functions.next_call().await;
+    let path = format!("default/dead-letters/{}/redrive", letter["deadLetterId"]);
+    let redrive = async |card: &str| {
+        let mut edited = letter["event"].clone();
+        edited["data"] = json!({ "card": card });
+        api.config(Method::POST, &path, json!({ "event": edited }).to_string()).await
+    };
+    let (status, refused) = redrive("*****").await;
+    assert_eq!(status, 400, "{refused}");
+    assert!(refused.contains("`data.card` is `*****`"), "{refused}");
+    assert_eq!(redrive("new").await.0, 202);
+    assert_eq!(functions.next_call().await.json()["data"]["card"], "new");
+}
+
+/// Why an event did not match is told by values, and only by those that the history shows.
+#[tokio::test]
+async fn the_reasons_of_filters_have_no_secrets() {
+    let functions = Functions::start(|_| Answer::Http(200, String::new())).await;
+    let gateway = TestGateway::start().await;
+    let api = &gateway.api;
+    let schema = r#"{"properties": {"a.b": {"writeOnly": true}}}"#;
+    api.create("eventtypes", json!({ "name": "card.charged", "metadata": { "schema": schema } })).await;
+    for ty in ["http.request", "eventgateway.event.received"] {
+        api.event_type(ty).await;
+    }
+    let subscribe = async |function: &str, ty: &str, filter: Value| {
+        api.http_function(function, &functions.url(&format!("/{function}"))).await;
+        let subscription =
+            json!({ "type": "async", "eventType": ty, "functionId": function, "filter": filter });
+        api.create("subscriptions", subscription).await;
+    };
+    let wanted = json!(["wanted"]);
+    subscribe("dots", "card.charged", json!({ "data": { "a.b": wanted } })).await;
+    subscribe("type", "card.charged", json!({ "datacontenttype": wanted })).await;
+    let event = json!({ "data": { "event": { "data": { "a.b": wanted } } } });
+    subscribe("about", "eventgateway.event.received", event).await;
+    let header = |name: &str| json!({ "data": { "headers": { name: wanted } } });
+    subscribe("key", "http.request", header("Authorization")).await;
+    subscribe("plain", "http.request", header("X-Plain")).await;
+    let event = json!({ "specversion": "1.0", "id": "1", "source": "/s", "type": "card.charged",
+        "datacontenttype": "application/json", "data": { "a.b": "secret" } });
+    let mut watcher = gateway.activity();
+    assert_eq!(api.emit_json(&event).await.status(), 202);
+    let request = api.client.post(&api.events).bearer_auth("secret").header("x-plain", "seen");
+    assert_eq!(request.send().await.unwrap().status(), 202);
+
+    let expected = BTreeMap::from([
+        ("about", "*****"),
+        ("dots", "*****"),
+        ("key", "*****"),
+        ("plain", "seen"),
+        ("type", "application/json"),
+    ]);
+    let expected: BTreeMap<_, _> =
+        expected.into_iter().map(|(function, value)| (function.to_owned(), json!(value))).collect();
+    let mut live = BTreeMap::new();
+    while live.len() < expected.len() {
+        // The report about the HTTP request does not have what `about` tests.
+        if let Activity::Filtered { mismatch, function, .. } = watcher.next().await
+            && let Some(value) = mismatch.value
+        {
+            live.insert(function, value);
+        }
+    }
+    assert_eq!(live, expected);
+    let (_, page) = api.config(Method::GET, "default/events", "").await;
+    let page: Value = serde_json::from_str(&page).unwrap();
+    let mut shown = BTreeMap::new();
+    for event in page["events"].as_array().unwrap() {
+        let (id, ty) = (event["eventId"].as_str().unwrap(), event["eventType"].as_str().unwrap());
+        let (_, body) = api.config(Method::GET, &format!("default/events/{id}?type={ty}"), "").await;
+        assert!(!body.contains("secret"), "{body}");
+        for delivery in serde_json::from_str::<Value>(&body).unwrap()["deliveries"].as_array().unwrap() {
+            if let Some(value) = delivery["mismatch"].get("value") {
+                shown.insert(delivery["functionId"].as_str().unwrap().to_owned(), value.clone());
+            }
+        }
+    }
+    assert_eq!(shown, expected);
 }
 
 #[tokio::test]

@@ -167,7 +167,10 @@ pub struct Delivery {
 pub struct Mismatch {
     /// The field that the clause tests, for example `data.address.city`, or `$or`.
     pub clause: String,
-    /// The event's value of that field, or an array of several. Absent if the event has none.
+    /// The names of that field's path, one by one: a name may contain dots. Empty for `$or`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<String>,
+    /// The event's value of that field, or an array of several. Absent if the event has none. Secrets are masked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
     /// What the filter requires.

@@ -125,29 +125,34 @@ impl Clause {
             Self::Field { path, conditions, rule } => {
                 let found = values(event, path);
                 let holds = conditions.iter().any(|condition| condition.holds(&found));
-                let mismatch = || Mismatch {
-                    clause: path.join("."),
-                    value: match found.as_slice() {
-                        [] => None,
-                        [one] => Some(excerpt(one.to_value())),
-                        several => Some(excerpt(several.iter().map(|value| value.to_value()).collect())),
-                    },
-                    expected: rule.clone(),
-                };
-                if holds { Ok(()) } else { Err(Box::new(mismatch())) }
+                if holds { Ok(()) } else { Err(mismatch(path.join("."), path, rule)) }
             }
             Self::Or { patterns, rule } => {
                 if patterns.iter().any(|pattern| pattern.check(event).is_ok()) {
                     return Ok(());
                 }
-                let clause = "$or".to_owned();
-                Err(Box::new(Mismatch { clause, value: None, expected: rule.clone() }))
+                Err(mismatch("$or".to_owned(), &[], rule))
             }
         }
     }
 }
 
-/// Returns the value, or the beginning of its JSON if it is too long to be stored with a decision.
+/// Returns a mismatch without the value of the event, which may be a secret: `secrets` adds what a client may read of it.
+fn mismatch(clause: String, path: &[String], rule: &Value) -> Box<Mismatch> {
+    Box::new(Mismatch { clause, path: path.to_owned(), value: None, expected: rule.clone() })
+}
+
+/// Returns what an event has at the path of a clause; `None` if it has nothing there, or the clause has no path.
+pub(crate) fn value_at(event: &Json<'_>, path: &[String]) -> Option<Value> {
+    let found = if path.is_empty() { Vec::new() } else { values(event, path) };
+    match found.as_slice() {
+        [] => None,
+        [one] => Some(excerpt(one.to_value())),
+        several => Some(excerpt(several.iter().map(|value| value.to_value()).collect())),
+    }
+}
+
+/// Returns the value, or the beginning of its JSON if it is too long for a list.
 fn excerpt(value: Value) -> Value {
     const LIMIT: usize = 500;
     let json = value.to_string();

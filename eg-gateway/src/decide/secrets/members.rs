@@ -25,12 +25,19 @@ impl Members {
         to_raw_value(self).ok()
     }
 
+    /// Returns the value of a member; of several with one name the last, as other readers of JSON do.
+    pub(super) fn value(&self, name: &str) -> Option<&RawValue> {
+        self.0.iter().rfind(|member| member.name == name).map(|member| &*member.value)
+    }
+
     pub(super) fn get(&mut self, name: &str) -> Option<&mut Member> {
         self.0.iter_mut().find(|member| member.name == name)
     }
 
-    pub(super) fn text(&mut self, name: &str) -> Option<String> {
-        serde_json::from_str(self.get(name)?.value.get()).ok()
+    /// Returns the type of an event in either version of CloudEvents.
+    pub(super) fn event_type(&self) -> Option<String> {
+        let ty = self.value("type").or_else(|| self.value("eventType"))?;
+        serde_json::from_str(ty.get()).ok()
     }
 }
 

@@ -2,24 +2,24 @@
 //! Functions get everything as it was sent.
 
 mod functions;
+mod marks;
 mod members;
 mod payloads;
 mod requests;
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 
 use eg_sdk::config::EventType;
 use eg_sdk::history::Mismatch;
 use serde_json::value::RawValue;
 
-use self::payloads::Marks;
+use self::marks::Marks;
+use self::members::Members;
 use super::catalog::Catalog;
+use super::event::Event;
+use super::pattern;
 pub(crate) use functions::{is_plain, masked, unmask};
-
-/// Returns whether a clause of a filter is about an attribute of the event.
-fn is_attribute(clause: &str) -> bool {
-    !clause.starts_with("data") && clause != "$or"
-}
 
 /// Hides what an event has for functions only: the credentials of HTTP requests, and the sensitive parts of payloads.
 pub(crate) struct Veil<'a> {
@@ -55,24 +55,50 @@ impl<'a> Veil<'a> {
         }
     }
 
-    /// Hides the value that did not match the filter of a subscription, if it is sensitive. `ty` is the type of the event.
-    pub(crate) fn hide_mismatch(&mut self, ty: &str, mismatch: &mut Mismatch) {
-        let Some(marks) = self.marks(ty) else { return };
-        let is_sensitive = match mismatch.clause.strip_prefix("data.") {
-            Some(path) => marks.hides(&path.split('.').collect::<Vec<_>>()),
-            None => !is_attribute(&mismatch.clause),
-        };
-        if is_sensitive && mismatch.value.is_some() {
-            mismatch.value = Some(MASK.into());
+    /// Hides what a client that reads the event must not see, and adds to the mismatches of its deliveries the value that such a
+    /// client sees.
+    pub(crate) fn show<'m>(
+        &mut self,
+        event: &mut Box<RawValue>,
+        mismatches: impl IntoIterator<Item = &'m mut Mismatch>,
+    ) {
+        self.hide(event);
+        let event = LazyCell::new(|| readable(event));
+        for mismatch in mismatches {
+            let value = |event: &Event| pattern::value_at(&event.filterable(), &mismatch.path);
+            mismatch.value = event.as_ref().and_then(value);
         }
     }
 
     /// Returns an event that a client has edited, with what is hidden in the stored one in place of masks.
-    pub(crate) fn restored(&mut self, edited: Box<RawValue>, stored: &RawValue) -> Box<RawValue> {
-        let edited = requests::restored(&edited, stored).unwrap_or(edited);
-        payloads::restored(&edited, stored, &mut |ty| self.marks(ty)).unwrap_or(edited)
+    ///
+    /// # Errors
+    /// Names a mask that stands for no stored value.
+    pub(crate) fn restored(
+        &mut self,
+        edited: Box<RawValue>,
+        stored: &RawValue,
+    ) -> Result<Box<RawValue>, String> {
+        let unknown = |path: String| {
+            format!("`{}` is `{MASK}`, and no stored value belongs there: write a value", &path[1..])
+        };
+        let edited = requests::restored(&edited, stored).map_err(unknown)?.unwrap_or(edited);
+        let restored = payloads::restored(&edited, stored, &mut |ty| self.marks(ty)).map_err(unknown)?;
+        Ok(restored.unwrap_or(edited))
     }
+}
+
+/// Reads an event in which secrets are hidden.
+fn readable(event: &RawValue) -> Option<Event> {
+    let mut members = Members::read(event)?;
+    // Filters do not see it, and a mask is not base64.
+    members.0.retain(|member| member.name != "data_base64");
+    Event::read(members.write()?.get().to_owned().into()).ok()
 }
 
 /// The mask that clients read in place of a secret.
 const MASK: &str = "*****";
+
+fn is_mask(value: &RawValue) -> bool {
+    serde_json::from_str::<String>(value.get()).is_ok_and(|text| text == MASK)
+}

@@ -1,180 +1,145 @@
-//! The sensitive parts of payloads: those that the schema of the event's type marks as `writeOnly`.
-
-use std::collections::BTreeMap;
+//! Hides the sensitive parts of payloads, and puts them back when a client writes what it has read. `marks` knows which parts
+//! are sensitive.
 
 use eg_grammar::SYSTEM_PREFIX;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::MASK;
+use super::marks::{Marks, Place};
 use super::members::Members;
+use super::{MASK, is_mask};
 
-/// The sensitive parts of a value.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Marks {
-    /// All of it.
-    whole: bool,
-    members: BTreeMap<String, Marks>,
-    /// The members without a name of their own.
-    values: Option<Box<Marks>>,
-    /// The items of an array.
-    items: Option<Box<Marks>>,
+/// What happens to a sensitive value.
+#[derive(Clone, Copy)]
+enum Mode<'a> {
+    /// The mask replaces it.
+    Hide,
+    /// If it is a mask, the stored value replaces it. There may be none, because clients edit events.
+    Restore(Option<&'a RawValue>),
 }
 
-impl Marks {
-    /// Returns the sensitive parts by a JSON Schema; `None` if there are none.
-    pub(crate) fn of(schema: &str) -> Option<Self> {
-        Self::read(&serde_json::from_str(schema).ok()?)
-    }
-
-    fn read(schema: &Value) -> Option<Self> {
-        if !schema.is_object() {
-            return None;
-        }
-        let mut marks = Self { whole: schema["writeOnly"] == true, ..Self::default() };
-        for (name, member) in schema["properties"].as_object().into_iter().flatten() {
-            if let Some(member) = Self::read(member) {
-                marks.members.insert(name.clone(), member);
-            }
-        }
-        let alternatives = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|name| schema[name].as_array());
-        marks.values = Self::read(&schema["additionalProperties"]).map(Box::new);
-        // The positions of a tuple are not told apart: all of them are hidden if one is sensitive.
-        let positions = schema["prefixItems"].as_array().into_iter().flatten();
-        for item in positions.chain([&schema["items"]]).filter_map(Self::read) {
-            marks.items.get_or_insert_default().add(item);
-        }
-        for alternative in alternatives.flatten().filter_map(Self::read) {
-            marks.add(alternative);
-        }
-        (marks != Self::default()).then_some(marks)
-    }
-
-    fn add(&mut self, other: Self) {
-        self.whole |= other.whole;
-        for (name, marks) in other.members {
-            self.members.entry(name).or_default().add(marks);
-        }
-        for (own, others) in [(&mut self.values, other.values), (&mut self.items, other.items)] {
-            if let Some(others) = others {
-                own.get_or_insert_default().add(*others);
-            }
+impl<'a> Mode<'a> {
+    fn stored(self) -> Option<&'a RawValue> {
+        match self {
+            Self::Hide => None,
+            Self::Restore(stored) => stored,
         }
     }
 
-    /// Returns whether the value at a path is sensitive, or contains what is.
-    pub(crate) fn hides(&self, path: &[&str]) -> bool {
-        let Some((name, rest)) = path.split_first().filter(|_| !self.whole) else { return true };
-        self.of_member(name).is_some_and(|marks| marks.hides(rest))
-            // The names of a path go through arrays.
-            || self.items.as_deref().is_some_and(|marks| marks.hides(path))
-    }
-
-    fn of_member(&self, name: &str) -> Option<&Self> {
-        self.members.get(name).or(self.values.as_deref())
+    /// Returns the mode for a part of the value; `stored` is the same part of the stored value.
+    fn of_part(self, stored: Option<&RawValue>) -> Mode<'_> {
+        match self {
+            Self::Hide => Mode::Hide,
+            Self::Restore(_) => Mode::Restore(stored),
+        }
     }
 }
+
+/// A changed value, `None` if nothing changes, or the path to a mask that no stored value can replace.
+type Changed = Result<Option<Box<RawValue>>, String>;
 
 /// Returns the event with masks in place of the sensitive parts of its payload, and of those of an event that a system event is
 /// about; `None` if it has none. `marks` returns the marks of an event type.
-pub(crate) fn hidden(
+pub(super) fn hidden(
     event: &RawValue,
     marks: &mut impl FnMut(&str) -> Option<Marks>,
 ) -> Option<Box<RawValue>> {
-    rewrite(event, None, marks)
+    rewrite(event, Mode::Hide, marks).ok().flatten()
 }
 
 /// Returns an event that a client has edited, with the sensitive parts of the stored one in place of masks; `None` if it has no
 /// masks that stand for any.
-pub(crate) fn restored(
+///
+/// # Errors
+/// Returns the path to a mask that stands for no stored value.
+pub(super) fn restored(
     edited: &RawValue,
     stored: &RawValue,
     marks: &mut impl FnMut(&str) -> Option<Marks>,
-) -> Option<Box<RawValue>> {
-    rewrite(edited, Some(stored), marks)
+) -> Changed {
+    rewrite(edited, Mode::Restore(Some(stored)), marks)
 }
 
-/// Masks an event or, with the `stored` one, puts its values in place of masks.
-fn rewrite(
-    event: &RawValue,
-    stored: Option<&RawValue>,
-    marks: &mut impl FnMut(&str) -> Option<Marks>,
-) -> Option<Box<RawValue>> {
-    let mut members = Members::read(event)?;
-    let mut stored = stored.map(Members::read);
-    if matches!(stored, Some(None)) {
-        return None;
-    }
-    let mut stored = stored.as_mut().and_then(Option::as_mut);
-    let ty = members.text("type").or_else(|| members.text("eventType"))?;
-    if ty.starts_with(SYSTEM_PREFIX) {
-        let mut data = Members::read(&members.get("data")?.value)?;
-        let mut stored_data = stored.and_then(|stored| Members::read(&stored.get("data")?.value));
-        let stored_event = stored_data.as_mut().and_then(|data| Some(data.get("event")?.value.clone()));
-        let about = data.get("event")?;
-        about.value = rewrite(&about.value.clone(), stored_event.as_deref(), marks)?;
-        members.get("data")?.value = data.write()?;
-        return members.write();
-    }
-    let marks = marks(&ty)?;
-    // What is not JSON has no parts.
-    let (name, marks) = match members.get("data_base64") {
-        Some(_) => ("data_base64", Marks { whole: true, ..Marks::default() }),
-        None => ("data", marks),
+fn rewrite(event: &RawValue, mode: Mode<'_>, marks: &mut impl FnMut(&str) -> Option<Marks>) -> Changed {
+    // The type of the stored event decided what the client has read as a mask.
+    let Some(ty) = Members::read(mode.stored().unwrap_or(event)).and_then(|event| event.event_type()) else {
+        return Ok(None);
     };
-    let stored = stored.as_mut().and_then(|stored| Some(stored.get(name)?.value.clone()));
-    let data = members.get(name)?;
-    data.value = change(&data.value.clone(), stored.as_deref(), &marks)?;
-    members.write()
+    if ty.starts_with(SYSTEM_PREFIX) {
+        return members(event, mode, |name, data, mode| match name {
+            "data" => members(data, mode, |name, event, mode| match name {
+                "event" => rewrite(event, mode, marks),
+                _ => Ok(None),
+            }),
+            _ => Ok(None),
+        });
+    }
+    let Some(marks) = marks(&ty) else { return Ok(None) };
+    members(event, mode, |name, data, mode| match name {
+        "data" => change(data, mode, &marks),
+        // What is not JSON has no parts.
+        "data_base64" => change(data, mode, &Marks::WHOLE),
+        _ => Ok(None),
+    })
 }
 
-/// Returns the changed value; `None` if nothing changes.
-fn change(value: &RawValue, stored: Option<&RawValue>, marks: &Marks) -> Option<Box<RawValue>> {
-    if marks.whole {
-        return match stored {
-            Some(stored) => is_mask(value).then(|| stored.to_owned()),
-            // Whether there is a value is no secret.
-            None if value.get() == "null" => None,
-            None => to_raw_value(MASK).ok(),
-        };
+fn change(value: &RawValue, mode: Mode<'_>, marks: &Marks) -> Changed {
+    match (marks.place(value.get()), mode) {
+        (Place::Nowhere, _) => Ok(None),
+        (Place::Whole, Mode::Hide) => Ok(to_raw_value(MASK).ok()),
+        (Place::Whole, Mode::Restore(_)) if !is_mask(value) => Ok(None),
+        (Place::Whole, Mode::Restore(Some(stored))) => Ok(Some(stored.to_owned())),
+        (Place::Whole, Mode::Restore(None)) => Err(String::new()),
+        (Place::Members, _) => members(value, mode, |name, value, mode| {
+            marks.of_member(name).map_or(Ok(None), |marks| change(value, mode, marks))
+        }),
+        (Place::Items(marks), _) => items(value, mode, marks),
     }
+}
+
+/// Changes the members of an object.
+fn members(
+    object: &RawValue,
+    mode: Mode<'_>,
+    mut change: impl FnMut(&str, &RawValue, Mode<'_>) -> Changed,
+) -> Changed {
+    let Some(mut members) = Members::read(object) else { return Ok(None) };
+    let stored = mode.stored().and_then(Members::read);
     let mut changed = false;
-    if let Some(mut members) = Members::read(value) {
-        let mut stored = stored.map(|stored| Members::read(stored).unwrap_or_default());
-        for member in &mut members.0 {
-            let stored =
-                stored.as_mut().map(|stored| stored.get(&member.name).map(|known| known.value.clone()));
-            // A new member of an edited event has nothing to be restored from.
-            if matches!(stored, Some(None)) {
-                continue;
-            }
-            let known = stored.flatten();
-            if let Some(marks) = marks.of_member(&member.name)
-                && let Some(new) = change(&member.value.clone(), known.as_deref(), marks)
-            {
-                (member.value, changed) = (new, true);
-            }
+    for member in &mut members.0 {
+        let known = stored.as_ref().and_then(|stored| stored.value(&member.name));
+        let new = change(&member.name, &member.value, mode.of_part(known));
+        if let Some(new) = new.map_err(|rest| format!(".{}{rest}", member.name))? {
+            (member.value, changed) = (new, true);
         }
-        return if changed { members.write() } else { None };
     }
-    let marks = marks.items.as_deref()?;
-    let list = |json: &RawValue| serde_json::from_str::<Vec<Box<RawValue>>>(json.get());
-    let mut items = list(value).ok()?;
-    let stored = stored.map(|stored| list(stored).unwrap_or_default());
+    Ok(if changed { members.write() } else { None })
+}
+
+/// Changes the items of an array. The masks of an item are restored only if no item was added or removed and the rest of the item
+/// is as it was, so that no item gets the values of another one.
+fn items(array: &RawValue, mode: Mode<'_>, marks: &Marks) -> Changed {
+    let list = |json: &RawValue| serde_json::from_str::<Vec<Box<RawValue>>>(json.get()).ok();
+    let Some(mut items) = list(array) else { return Ok(None) };
+    let stored = mode.stored().and_then(list).filter(|stored| stored.len() == items.len());
+    let mut changed = false;
     for (at, item) in items.iter_mut().enumerate() {
-        let known = stored.as_ref().map(|stored| stored.get(at));
-        if matches!(known, Some(None)) {
-            continue;
-        }
-        if let Some(new) = change(&item.clone(), known.flatten().map(|known| &**known), marks) {
+        let is_same = |known: &&RawValue| {
+            plain(known, marks).is_some_and(|known| plain(item, marks).is_some_and(|item| item == known))
+        };
+        let known = stored.as_ref().map(|stored| &*stored[at]).filter(is_same);
+        let new = change(item, mode.of_part(known), marks).map_err(|rest| format!("[{at}]{rest}"))?;
+        if let Some(new) = new {
             (*item, changed) = (new, true);
         }
     }
-    if changed { to_raw_value(&items).ok() } else { None }
+    Ok(if changed { to_raw_value(&items).ok() } else { None })
 }
 
-fn is_mask(value: &RawValue) -> bool {
-    serde_json::from_str::<&str>(value.get()).is_ok_and(|text| text == MASK)
+/// Returns the parts of a value that are not sensitive.
+fn plain(value: &RawValue, marks: &Marks) -> Option<Value> {
+    let hidden = change(value, Mode::Hide, marks).ok()?;
+    serde_json::from_str(hidden.as_deref().unwrap_or(value).get()).ok()
 }
 
 #[cfg(test)]
@@ -186,6 +151,7 @@ mod tests {
         "card": {"writeOnly": true, "type": ["string", "null"]},
         "people": {"type": "array", "items": {"type": "object", "properties": {"email": {"writeOnly": true}}}},
         "notes": {"type": "object", "additionalProperties": {"writeOnly": true, "type": "string"}},
+        "sent": {"properties": {"by": {}}, "additionalProperties": {"writeOnly": true}},
         "paid": {"anyOf": [{"const": "cash"}, {"type": "object", "properties": {"iban": {"writeOnly": true}}}]}
     }}"#;
 
@@ -205,10 +171,16 @@ mod tests {
         hidden(&raw(json), &mut marks).unwrap_or_else(|| raw(json)).get().to_owned()
     }
 
+    /// Returns the event with the payload `edited`, restored from one with the payload `stored`.
+    fn restore(edited: &str, stored: &str) -> Result<String, String> {
+        let restored = restored(&raw(&event(edited)), &raw(&event(stored)), &mut marks)?;
+        Ok(restored.map_or_else(|| event(edited), |restored| restored.get().to_owned()))
+    }
+
     #[test]
     fn sensitive_parts_are_masked_and_nothing_else() {
-        let data = r#"{"order":12345678901234567890,"card":"4711","people":[{"email":"d@x","name":"D"},{"name":"E"}],"notes":{"a":"b"},"paid":{"iban":"DE","by":1.50},"more":"4711"}"#;
-        let masked = r#"{"order":12345678901234567890,"card":"*****","people":[{"email":"*****","name":"D"},{"name":"E"}],"notes":{"a":"*****"},"paid":{"iban":"*****","by":1.50},"more":"4711"}"#;
+        let data = r#"{"order":12345678901234567890,"card":"4711","people":[{"email":"d@x","name":"D"},{"name":"E"}],"notes":{"a":"b"},"sent":{"by":"post","to":"D"},"paid":{"iban":"DE","by":1.50},"more":"4711"}"#;
+        let masked = r#"{"order":12345678901234567890,"card":"*****","people":[{"email":"*****","name":"D"},{"name":"E"}],"notes":{"a":"*****"},"sent":{"by":"post","to":"*****"},"paid":{"iban":"*****","by":1.50},"more":"4711"}"#;
         assert_eq!(shown(&event(data)), event(masked));
         let about = |event: &str| {
             format!(
@@ -221,8 +193,8 @@ mod tests {
         for other in [
             event(r#"{"order":1}"#),
             event(r#"{"card":null}"#),
-            event(r#""cash""#),
-            event("[1]"),
+            event(r#"{"paid":"cash"}"#),
+            event("null"),
             event(data).replace("card.charged", "card.refunded"),
             "[]".to_owned(),
             r#"{"type":"card.charged"}"#.to_owned(),
@@ -232,20 +204,18 @@ mod tests {
     }
 
     #[test]
-    fn paths_to_sensitive_parts_are_known() {
-        let marks = marks("card.charged").unwrap();
-        for (path, hidden) in [
-            ("card", true),
-            ("order", false),
-            ("people", true),
-            ("people.email", true),
-            ("people.name", false),
-            ("notes.a", true),
-            ("paid.iban", true),
-            ("paid.by", false),
-            ("more.card", false),
+    fn a_value_of_another_kind_than_its_schema_is_masked_as_a_whole() {
+        for (data, masked) in [
+            (r#""{\"card\":\"4711\"}""#, r#""*****""#),
+            (r#"[{"card":"4711"}]"#, r#""*****""#),
+            ("4711", r#""*****""#),
+            (r#"{"people":{"email":"d@x"}}"#, r#"{"people":"*****"}"#),
+            (r#"{"paid":"DE"}"#, r#"{"paid":"*****"}"#),
+            (r#"{"people":["d@x",null]}"#, r#"{"people":["*****",null]}"#),
+            (r#"{"notes":"n","order":[1]}"#, r#"{"notes":"*****","order":[1]}"#),
         ] {
-            assert_eq!(marks.hides(&path.split('.').collect::<Vec<_>>()), hidden, "{path}");
+            assert_eq!(shown(&event(data)), event(masked));
+            assert_eq!(restore(masked, data).unwrap(), event(data));
         }
     }
 
@@ -253,15 +223,64 @@ mod tests {
     fn an_edited_event_gets_its_sensitive_parts_back() {
         let stored = event(r#"{"order":1,"card":"4711","people":[{"email":"d@x"},{"email":"e@x"}]}"#);
         let edited = shown(&stored).replace("\"order\":1", "\"order\":2");
-        let found = restored(&raw(&edited), &raw(&stored), &mut marks).unwrap();
+        let found = restored(&raw(&edited), &raw(&stored), &mut marks).unwrap().unwrap();
         assert_eq!(found.get(), stored.replace("\"order\":1", "\"order\":2"));
-        let replaced = event(r#"{"card":"new","people":[{"email":"f@x"}]}"#);
-        assert!(
-            restored(&raw(&replaced), &raw(&stored), &mut marks).is_none(),
-            "there is nothing to restore"
+        let about =
+            |event: &str| format!(r#"{{"type":"eventgateway.event.received","data":{{"event":{event}}}}}"#);
+        let found = restored(&raw(&about(&edited)), &raw(&about(&stored)), &mut marks).unwrap().unwrap();
+        assert_eq!(found.get(), about(&stored.replace("\"order\":1", "\"order\":2")));
+        let retyped = edited.replace("card.charged", "card.refunded");
+        let found = restored(&raw(&retyped), &raw(&stored), &mut marks).unwrap().unwrap();
+        assert!(found.get().contains("4711"), "the stored event decides: {found}");
+    }
+
+    #[test]
+    fn what_a_client_has_written_stays() {
+        let new = r#"{"card":"new","people":[{"email":"f@x"}],"notes":{"a":"b"}}"#;
+        for stored in [r#"{"order":1}"#, r#"{"card":"4711","people":[]}"#, "null", r#""text""#] {
+            assert_eq!(restore(new, stored).unwrap(), event(new), "{stored}");
+        }
+        let about =
+            |event: &str| format!(r#"{{"type":"eventgateway.event.received","data":{{"event":{event}}}}}"#);
+        let binary = event("0").replace("\"data\":0", "\"data_base64\":\"NDcxMQ==\"");
+        let none = event("0").replace(",\"data\":0", "");
+        for (edited, stored) in [
+            (event(new), binary.clone()),
+            (event(new), none.clone()),
+            (binary, none),
+            (about(&event(new)), about("null")),
+            (about(&event(new)), r#"{"type":"eventgateway.event.received"}"#.to_owned()),
+        ] {
+            assert_eq!(
+                restored(&raw(&edited), &raw(&stored), &mut marks).unwrap().map(|_| ()),
+                None,
+                "{stored}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_item_gets_the_values_of_another_one() {
+        let stored = r#"{"people":[{"id":1,"email":"d@x"},{"email":"e@x","id":2}]}"#;
+        let (first, second) = (r#"{"id":1,"email":"*****"}"#, r#"{"id":2,"email":"*****"}"#);
+        let people = |people: &[&str]| format!(r#"{{"people":[{}]}}"#, people.join(","));
+        let new = r#"{"id":2,"email":"f@x"}"#;
+        assert_eq!(
+            restore(&people(&[first, new]), stored).unwrap(),
+            event(&people(&[&first.replace(MASK, "d@x"), new]))
         );
-        let longer = event(r#"{"people":[{"email":"*****"},{"email":"e@x"},{"email":"*****"}]}"#);
-        let found = restored(&raw(&longer), &raw(&stored), &mut marks).unwrap();
-        assert_eq!(found.get(), longer.replacen(MASK, "d@x", 1), "a new item has no value to restore");
+        for (edited, at) in [
+            (people(&[second]), 0),
+            (people(&[second, first]), 0),
+            (people(&[first, second, first]), 0),
+            (people(&[first, r#"{"id":3,"email":"*****"}"#]), 1),
+        ] {
+            assert_eq!(restore(&edited, stored), Err(format!(".data.people[{at}].email")), "{edited}");
+        }
+        let (twice, hidden) = (r#"{"card":"1","card":"2"}"#, r#"{"card":"*****","card":"*****"}"#);
+        assert_eq!(restore(hidden, twice).unwrap(), event(&twice.replace('1', "2")), "the last one counts");
+        assert_eq!(restore(r#"{"people":[]}"#, stored).unwrap(), event(r#"{"people":[]}"#));
+        assert_eq!(restore(r#"{"card":"*****"}"#, stored), Err(".data.card".to_owned()));
+        assert_eq!(restore(r#"{"order":"*****"}"#, stored).unwrap(), event(r#"{"order":"*****"}"#));
     }
 }

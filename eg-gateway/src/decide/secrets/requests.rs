@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use eg_grammar::{HTTP_REQUEST, SYSTEM_PREFIX};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::MASK;
 use super::members::{Member, Members};
+use super::{MASK, is_mask};
 
 /// The headers with credentials.
 const SECRET: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
@@ -15,22 +15,33 @@ const SECRET: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 type Place = (usize, String);
 
 /// Returns the event with the mask in place of the credentials of HTTP requests; `None` if it has none.
-pub(crate) fn hidden(event: &RawValue) -> Option<Box<RawValue>> {
+pub(super) fn hidden(event: &RawValue) -> Option<Box<RawValue>> {
     rewrite(event, 0, &mut |_, _| to_raw_value(MASK).ok())
 }
 
 /// Returns an event that a client has edited, with the credentials of the stored one in place of masks; `None` if it has
 /// no masks that stand for any.
-pub(crate) fn restored(edited: &RawValue, stored: &RawValue) -> Option<Box<RawValue>> {
+///
+/// # Errors
+/// Returns the path to a mask that stands for no stored value.
+pub(super) fn restored(edited: &RawValue, stored: &RawValue) -> Result<Option<Box<RawValue>>, String> {
     let mut secrets = BTreeMap::new();
     rewrite(stored, 0, &mut |place, value| {
         secrets.insert(place, value.to_owned());
         None
     });
-    rewrite(edited, 0, &mut |place, value| {
-        let is_mask = serde_json::from_str::<String>(value.get()).is_ok_and(|text| text == MASK);
-        if is_mask { secrets.get(&place).cloned() } else { None }
-    })
+    let mut unknown = None;
+    let restored = rewrite(edited, 0, &mut |place, value| {
+        if !is_mask(value) {
+            return None;
+        }
+        let known = secrets.get(&place).cloned();
+        if known.is_none() {
+            unknown = Some(format!("{}.data.headers.{}", ".data.event".repeat(place.0), place.1));
+        }
+        known
+    });
+    unknown.map_or(Ok(restored), Err)
 }
 
 /// Returns the event with other values of the headers for which `change` has one; `None` if that is none.
@@ -40,7 +51,7 @@ fn rewrite(
     change: &mut impl FnMut(Place, &RawValue) -> Option<Box<RawValue>>,
 ) -> Option<Box<RawValue>> {
     let mut members = Members::read(event)?;
-    let ty = members.text("type").or_else(|| members.text("eventType"))?;
+    let ty = members.event_type()?;
     let is_request = ty == HTTP_REQUEST;
     if !is_request && !ty.starts_with(SYSTEM_PREFIX) {
         return None;
@@ -118,9 +129,11 @@ mod tests {
     fn an_edited_event_gets_its_credentials_back() {
         let stored = raw(REQUEST);
         let edited = hidden(&stored).unwrap().get().replace(r#""path":"/""#, r#""path":"/new""#);
-        let restored_to = restored(&raw(&edited), &stored).unwrap();
+        let restored_to = restored(&raw(&edited), &stored).unwrap().unwrap();
         assert_eq!(restored_to.get(), REQUEST.replace(r#""path":"/""#, r#""path":"/new""#));
         let replaced = REQUEST.replace("Bearer key", "Bearer other");
-        assert!(restored(&raw(&replaced), &stored).is_none(), "there is nothing to restore");
+        assert!(restored(&raw(&replaced), &stored).unwrap().is_none(), "there is nothing to restore");
+        let without = raw(&REQUEST.replace(r#""COOKIE":"a=b","#, ""));
+        assert_eq!(restored(&raw(&edited), &without).unwrap_err(), ".data.headers.cookie");
     }
 }
