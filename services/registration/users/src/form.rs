@@ -39,6 +39,8 @@ pub(crate) enum Refusal {
     MissingField,
     /// A registration or an account has no valid email address.
     EmailRequired,
+    /// The name in a registration or an account is not text.
+    NameNotText,
 }
 
 impl Form {
@@ -64,7 +66,10 @@ impl Form {
 
 fn registrant(email: Option<&Value>, name: Option<&Value>) -> Result<Registrant, Refusal> {
     let email = email.and_then(Value::as_str).and_then(email_address).ok_or(Refusal::EmailRequired)?;
-    Ok(Registrant { email, name: name.and_then(text) })
+    match name {
+        None | Some(Value::Null | Value::String(_)) => Ok(Registrant { email, name: name.and_then(text) }),
+        Some(_) => Err(Refusal::NameNotText),
+    }
 }
 
 /// Returns the trimmed text, or `None` if it is blank.
@@ -127,7 +132,14 @@ mod tests {
         };
         check(&json!({"email": " Donald@Disney.COM "}), &registration("donald@disney.com", None));
         check(&json!({"email": "d@x", "name": " Donald "}), &registration("d@x", Some("Donald")));
-        check(&json!({"email": "d@x.org", "name": ""}), &registration("d@x.org", None));
+        for none in [Value::Null, json!("")] {
+            check(&json!({"email": "d@x.org", "name": none}), &registration("d@x.org", None));
+        }
+        for name in [json!(7), json!(["Donald"]), json!({"first": "Donald"})] {
+            let form = json!({"email": "d@x.org", "name": name});
+            check(&form, &Err(Refusal::NameNotText));
+            check(&json!({ "user": form }), &Err(Refusal::NameNotText));
+        }
         for form in [
             json!({}),
             json!({"email": "donald"}),

@@ -147,6 +147,7 @@ impl IntoResponse for Refusal {
         let body = match self {
             Self::MissingField => json!({"errors": ["Invalid request. Missing required field."]}),
             Self::EmailRequired => json!({"message": "Email is required"}),
+            Self::NameNotText => json!({"message": "Name must be text"}),
         };
         (StatusCode::BAD_REQUEST, Json(body)).into_response()
     }

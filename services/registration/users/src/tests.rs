@@ -87,6 +87,8 @@ async fn what_is_refused_is_told_to_nobody() {
     ] {
         assert_eq!(said(&app.post("/users", &form).await), (400, required.clone()), "{form}");
     }
+    let name = json!({"email": "donald@disney.com", "name": 7});
+    assert_eq!(said(&app.post("/users", &name).await), (400, json!({"message": "Name must be text"})));
     let unknown = json!({"errors": ["Could not retrieve user with ID 11"]});
     assert_eq!(said(&app.get("/users/11").await), (404, unknown));
     assert!(app.events().is_empty());
