@@ -55,11 +55,16 @@ impl Sessions {
         Self { open: Mutex::default(), token: random(), ticket: Mutex::new(ticket) }
     }
 
-    /// Takes the key of the ticket with this code.
+    /// Returns the key of the ticket with this code, if nobody has used it.
+    fn key_of(&self, code: &str) -> Option<Secret> {
+        let ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
+        ticket.as_ref().filter(|ticket| ticket.is(code)).map(|ticket| ticket.key.clone())
+    }
+
+    /// Takes the ticket with this code, and returns its key.
     fn redeem(&self, code: &str) -> Option<Secret> {
         let mut ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |ticket: &mut Ticket| bool::from(ticket.code.as_bytes().ct_eq(code.as_bytes()));
-        ticket.take_if(fits).map(|ticket| ticket.key)
+        ticket.take_if(|ticket| ticket.is(code)).map(|ticket| ticket.key)
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<String, Session>> {
@@ -211,19 +216,18 @@ pub(crate) async fn enter(
     headers: HeaderMap,
     query: Fields,
 ) -> Result<Response, Failure> {
-    Ok(match query.get("ticket").map(|code| app.sessions.redeem(code)) {
-        None => login::page(StatusCode::OK, None),
-        Some(Some(key)) => {
-            let gateway = app.options.gateway.clone().with_access_key(key.clone());
-            let cookie = app.cookie(&headers, &app.sessions.begin(key, reads_only(&gateway).await?), "");
-            let to = place::in_space(gateway.space(), "/events");
-            ([(header::SET_COOKIE, cookie)], Redirect::to(&to)).into_response()
-        }
-        Some(None) => login::page(
-            StatusCode::UNAUTHORIZED,
-            Some("This address has been used. Log in with the access key."),
-        ),
-    })
+    let Some(code) = query.get("ticket") else { return Ok(login::page(StatusCode::OK, None)) };
+    let used = || {
+        login::page(StatusCode::UNAUTHORIZED, Some("This address has been used. Log in with the access key."))
+    };
+    let Some(key) = app.sessions.key_of(code) else { return Ok(used()) };
+    let gateway = app.options.gateway.clone().with_access_key(key);
+    let reads_only = reads_only(&gateway).await?;
+    // A failed request to the gateway leaves the ticket for the next attempt. Of several visitors only one gets it.
+    let Some(key) = app.sessions.redeem(code) else { return Ok(used()) };
+    let cookie = app.cookie(&headers, &app.sessions.begin(key, reads_only), "");
+    let to = place::in_space(gateway.space(), "/events");
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&to)).into_response())
 }
 
 /// Returns whether the key of a client allows no change. Older gateways have no such keys.

@@ -32,6 +32,7 @@ use axum::routing::{get, post};
 use eg_grammar::OwnNames;
 use eg_sdk::EventGateway;
 use eg_sdk::config::Secret;
+use subtle::ConstantTimeEq as _;
 
 use self::access::Sessions;
 use self::failure::Failure;
@@ -75,6 +76,11 @@ impl Ticket {
     #[must_use]
     pub fn path(&self) -> String {
         format!("{ROOT}/login?ticket={}", self.code)
+    }
+
+    /// Returns whether this is the ticket with the code.
+    fn is(&self, code: &str) -> bool {
+        self.code.as_bytes().ct_eq(code.as_bytes()).into()
     }
 }
 

@@ -94,7 +94,7 @@ pub(crate) async fn show(
     Ok(page(&visitor, Part::Events, &event.event_type, &body))
 }
 
-/// `GET …/events/<id>/raw`: the event as functions receive it, for download.
+/// `GET …/events/<id>/raw`: the event for download, in which sensitive values are masked, too.
 pub(crate) async fn raw(visitor: Visitor, Id(id): Id<String>, query: Fields) -> Result<Response, Failure> {
     let detail = read(&visitor, &id, &query).await?;
     let headers = [

@@ -49,7 +49,7 @@ pub(crate) async fn show(visitor: Visitor, query: Fields) -> Result<Response, Fa
             h1 { "Map" }
             p .legend-of-map .quiet {
                 span .key .route { "request" } " " span .key .function { "function" } " " span .key .event { "event" } " "
-                span .key .queue { "schedule, queue, stream" }
+                span .key .queue { "schedule, queue, stream" } " Solid line: a client waits for the answer. Dashed line: nobody waits."
             }
         }
         @if whole.nodes.is_empty() {

@@ -1,11 +1,22 @@
 //! Who may see the pages and change something with them, and where the pages are.
 
-use eg_sdk::CloudEvent;
+use std::future::ready;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::http::StatusCode;
+use eg_dashboard::{Options, Ticket};
+use eg_grammar::OwnNames;
 use eg_sdk::config::{EventType, Function, Provider, Retry, RetryLimits, Secret, Subscription};
-use eg_tests::{eventually, visits};
+use eg_sdk::{CloudEvent, EventGateway, RetryPolicy, Settings};
+use eg_tests::{eventually, http_with, visits};
 use reqwest::header::{ACCEPT, CONTENT_SECURITY_POLICY, COOKIE, LOCATION, SET_COOKIE};
+use reqwest::redirect::Policy;
 use reqwest::{Method, Response};
 use serde_json::json;
+use tokio::net::TcpListener;
 
 use crate::site::Site;
 
@@ -74,6 +85,48 @@ async fn no_page_from_elsewhere_sees_or_changes_anything() {
         site.post("/dashboard/spaces/default/events", &[("token", "guess"), form[1], form[2], form[3]]).await;
     assert_eq!(guess.status(), 403);
     site.stop().await;
+}
+
+/// A gateway that was down for a moment used up the address that logs in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_is_used_up_by_a_session_only() {
+    let was_down = Arc::new(AtomicBool::new(false));
+    let gateway = Router::new().fallback(move || {
+        // Older gateways have no answer about a key.
+        let was_down = was_down.swap(true, Ordering::SeqCst);
+        ready(if was_down { StatusCode::NOT_FOUND } else { StatusCode::SERVICE_UNAVAILABLE })
+    });
+    let gateway = serve(gateway).await;
+    let ticket = Ticket::new(Secret::from("the key"));
+    let path = ticket.path();
+    let mut settings = Settings::default();
+    settings.config_url = Some(gateway.clone());
+    let pages = eg_dashboard::router(Options {
+        gateway: EventGateway::with_settings(settings).unwrap().with_retry(RetryPolicy::none()),
+        events_url: gateway,
+        names: OwnNames::new(Ipv4Addr::LOCALHOST.into()),
+        any_host: false,
+        secure: false,
+        ticket: Some(ticket),
+    });
+    let url = serve(pages).await + &path;
+    let client = http_with(Policy::none());
+    let visit = async || client.get(&url).send().await.unwrap();
+    let failed = visit().await;
+    assert!(failed.status().is_server_error(), "{}", failed.status());
+    let opened = visit().await;
+    assert_eq!((opened.status().as_u16(), header(&opened, LOCATION)), (303, EVENTS.to_owned()));
+    let again = visit().await;
+    assert_eq!(again.status(), 401);
+    assert!(again.text().await.unwrap().contains("This address has been used"));
+}
+
+/// Serves on a free port until the test ends, and returns the URL.
+async fn serve(router: Router) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
 }
 
 #[tokio::test(flavor = "multi_thread")]
