@@ -60,18 +60,7 @@ fn implement(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
     let has_schema = attribute.schema.as_ref().is_none_or(LitBool::value);
     let schema = has_schema.then(|| schema::of_event(input, krate)).and_then(|schema| errors.ok(schema));
     if !has_schema {
-        let fields = match &input.data {
-            syn::Data::Struct(data) => data.fields.iter().collect(),
-            _ => Vec::new(),
-        };
-        let marks =
-            fields.into_iter().flat_map(|field| &field.attrs).filter(|attr| attr.path().is_ident("event"));
-        for mark in marks {
-            errors.at(
-                mark,
-                "an event without a schema has no marks: remove `schema = false`, or leave this out",
-            );
-        }
+        schema::refuse_marks(input, &mut errors);
     }
     let generics = if has_schema { schema::bounded(&input.generics, krate) } else { input.generics.clone() };
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();

@@ -62,6 +62,15 @@ fn variant(variant: &Variant, container: &Container, errors: &mut Errors) -> Opt
         "borrow",
     ];
     serde.check(&structs::known(&own, &known), errors);
+    for mark in variant.attrs.iter().filter(|attribute| attribute.path().is_ident("event")) {
+        errors.at(
+            mark,
+            "a variant cannot be sensitive as a whole: mark its fields, or the field that has the enum",
+        );
+    }
+    if own.shape().is_some() {
+        Own::refuse_marks_of(&variant.fields, own::STATED, errors);
+    }
     let rule = serde.rule("rename_all", errors).or(container.rename_all_fields);
     let content = own.shape().unwrap_or_else(|| content(&variant.fields, rule, container, errors));
     let name = serde.text("rename", errors).unwrap_or_else(|| container.rename_all.variant(&variant.ident));

@@ -42,6 +42,16 @@ pub(crate) fn of_event(input: &DeriveInput, krate: &Path) -> Result<TokenStream>
 
 pub(crate) use self::expand::bounded;
 
+/// Refuses to mark anything of an event as sensitive that has no schema.
+pub(crate) fn refuse_marks(input: &DeriveInput, errors: &mut Errors) {
+    let why = "the schema says what is sensitive, and this event has none: remove `schema = false`, or leave this out";
+    let own = Own::read(&input.attrs, &own::ON_VALUES, errors);
+    if let Some(mark) = own.sensitive {
+        errors.at(mark, why);
+    }
+    Own::refuse_marks(&input.data, why, errors);
+}
+
 /// The container's attributes that affect its contents.
 struct Container {
     /// The name that serde uses.
@@ -67,6 +77,7 @@ fn read(input: &DeriveInput, own: &Own, errors: &mut Errors) -> Shape {
 fn unmarked(input: &DeriveInput, own: &Own, errors: &mut Errors) -> Shape {
     let doc = doc(&input.attrs);
     if let Some(said) = own.shape() {
+        Own::refuse_marks(&input.data, own::STATED, errors);
         return said.described(doc);
     }
     let serde = Serde::read(&input.attrs, errors);
@@ -91,6 +102,7 @@ fn unmarked(input: &DeriveInput, own: &Own, errors: &mut Errors) -> Shape {
         errors,
     );
     if let Some(shape) = converted(&serde, errors) {
+        Own::refuse_marks(&input.data, own::STATED, errors);
         return shape.described(doc);
     }
     let container = Container {

@@ -4,7 +4,7 @@
 use eg_grammar::{did_you_mean, list};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
-use syn::{Attribute, Error, Ident, LitStr, Path, Result, Token, Type};
+use syn::{Attribute, Data, Error, Fields, Ident, LitStr, Path, Result, Token, Type};
 
 use super::shape::Shape;
 use crate::errors::Errors;
@@ -18,6 +18,9 @@ pub(super) const ON_VALUES: [&str; 4] = ["as", "format", "any", SENSITIVE];
 /// The option that hides a value from everybody but functions. Fields of events may also have it in `#[event(…)]`.
 const SENSITIVE: &str = "sensitive";
 
+/// Why fields cannot be sensitive where the JSON around them is stated.
+pub(super) const STATED: &str = "the JSON around this is stated by another attribute, so nobody knows where the field is: mark all of it as sensitive where it is used";
+
 /// The advice for a field whose JSON cannot be derived.
 pub(super) const SAY_ON_FIELD: &str = "state the JSON of the field: `#[schema(as = String)]` (any type with the same JSON), or `#[schema(any)]`";
 /// The advice for a type whose JSON cannot be derived.
@@ -28,7 +31,8 @@ pub(super) const SAY_ON_TYPE: &str =
 #[derive(Default)]
 pub(super) struct Own {
     said: Option<Shape>,
-    sensitive: bool,
+    /// The option, where it is written.
+    pub(super) sensitive: Option<Ident>,
     pub(super) krate: Option<Path>,
 }
 
@@ -53,12 +57,38 @@ impl Own {
 
     /// Returns the shape, marked as sensitive if it is.
     pub(super) fn marked(&self, shape: Shape) -> Shape {
-        if self.sensitive { Shape::Sensitive(Box::new(shape)) } else { shape }
+        if self.sensitive.is_some() { Shape::Sensitive(Box::new(shape)) } else { shape }
     }
 
     /// The stated JSON.
     pub(super) fn shape(&self) -> Option<Shape> {
         self.said.clone()
+    }
+
+    /// Refuses to mark the value with these attributes as sensitive.
+    pub(super) fn refuse_mark(attributes: &[Attribute], why: &str, errors: &mut Errors) {
+        if let Some(mark) = Self::of_field(attributes, errors).sensitive {
+            errors.at(mark, why);
+        }
+    }
+
+    /// Refuses to mark parts of a type as sensitive.
+    pub(super) fn refuse_marks(data: &Data, why: &str, errors: &mut Errors) {
+        match data {
+            Data::Struct(data) => Self::refuse_marks_of(&data.fields, why, errors),
+            Data::Enum(data) => {
+                for variant in &data.variants {
+                    Self::refuse_mark(&variant.attrs, why, errors);
+                    Self::refuse_marks_of(&variant.fields, why, errors);
+                }
+            }
+            Data::Union(_) => {}
+        }
+    }
+
+    /// Refuses to mark fields as sensitive.
+    pub(super) fn refuse_marks_of(fields: &Fields, why: &str, errors: &mut Errors) {
+        fields.iter().for_each(|field| Self::refuse_mark(&field.attrs, why, errors));
     }
 
     fn parse(&mut self, input: ParseStream<'_>, keys: &[&str]) -> Result<()> {
@@ -79,9 +109,10 @@ impl Own {
                 input.parse::<Token![=]>()?;
                 self.krate = Some(input.call(Path::parse_mod_style)?);
             } else if name == SENSITIVE {
-                if std::mem::replace(&mut self.sensitive, true) {
-                    return Err(Error::new(key.span(), "this is sensitive twice"));
+                if self.sensitive.is_some() {
+                    return Err(Error::new(key.span(), "`sensitive` is given twice"));
                 }
+                self.sensitive = Some(key);
             } else {
                 let shape = Self::say(&name, &key, input)?;
                 if self.said.replace(shape).is_some() {

@@ -75,6 +75,9 @@ fn field(field: &Field, rule: Rule, container: &Container, errors: &mut Errors) 
         .check(&known(&own, &[ABSENCE.as_slice(), &["rename", "alias", "borrow", "bound"]].concat()), errors);
     let shape = value(field, &own, container, errors);
     if serde.has("flatten") {
+        if let Some(mark) = &own.sensitive {
+            errors.at(mark, "a flattened field has no name of its own to mask: mark the fields of its type");
+        }
         if container.closed {
             serde.refuse(&["flatten"], "and `deny_unknown_fields` do not go together in serde", errors);
         }

@@ -46,7 +46,8 @@
 //! # Sensitive fields
 //!
 //! What is marked as sensitive reaches functions only: the gateway masks it wherever it shows an event, and so do the dashboard and
-//! `cargo eg`, which read the history from the gateway.
+//! `cargo eg`, which read the history from the gateway. A map whose keys are sensitive is masked as a whole. A mark that would have
+//! no effect does not compile, with one exception: `#[schema(any)]` and `#[schema(as = …)]` on a field hide the marks in its type.
 //!
 //! ```
 //! # #[cfg(feature = "derive")] {

@@ -98,7 +98,9 @@ const fn schema(out: &mut Writer<'_>, shape: &Shape, context: Context<'_>) {
         }
         Shape::Tuple(shapes) => tuple(typed(out, context, "array"), shapes),
         Shape::Map { keys, values } => {
-            names(typed(out, context, "object"), keys);
+            // Names cannot be masked one by one.
+            let sensitive = context.sensitive || has_marks(keys);
+            names(typed(out, Context { sensitive, ..context }, "object"), keys);
             write(out.raw(",\"additionalProperties\":"), values);
             out.raw("}");
         }
@@ -205,19 +207,7 @@ const fn object(out: &mut Writer<'_>, parts: &[Part], closed: bool) {
         required(out.raw(",\"required\":["), parts, 0);
         out.raw("]");
     }
-    let mut alternatives = 0;
-    let mut i = 0;
-    while i < parts.len() {
-        if let Part::Flat(shape) = parts[i]
-            && let (Flat::OneOf, false) = flat(shape, false)
-        {
-            out.raw(if alternatives == 0 { ",\"allOf\":[" } else { "," });
-            schema(out, shape, Context { open: true, ..Context::NONE });
-            alternatives += 1;
-        }
-        i += 1;
-    }
-    if alternatives > 0 {
+    if alternatives(out, parts, false, 0) > 0 {
         out.raw("]");
     }
     match others(parts) {
@@ -273,6 +263,59 @@ const fn required(out: &mut Writer<'_>, parts: &[Part], mut written: usize) -> u
     written
 }
 
+/// Writes the alternatives of flattened enums after `written` others, and returns the total. Those that may be absent have no
+/// effect, and are only written to show what is sensitive.
+const fn alternatives(out: &mut Writer<'_>, parts: &[Part], optional: bool, mut written: usize) -> usize {
+    let mut i = 0;
+    while i < parts.len() {
+        if let Part::Flat(shape) = parts[i] {
+            match flat(shape, optional) {
+                (Flat::OneOf, optional) if !optional || has_marks(shape) => {
+                    out.raw(if written == 0 { ",\"allOf\":[" } else { "," });
+                    out.raw(if optional { "{\"anyOf\":[{}," } else { "" });
+                    schema(out, shape, Context { open: true, ..Context::NONE });
+                    out.raw(if optional { "]}" } else { "" });
+                    written += 1;
+                }
+                (Flat::Parts(parts), optional) => written = alternatives(out, parts, optional, written),
+                _ => {}
+            }
+        }
+        i += 1;
+    }
+    written
+}
+
+/// Returns whether a value of this shape is or contains something sensitive.
+const fn has_marks(shape: &Shape) -> bool {
+    match shape {
+        Shape::Sensitive(_) => true,
+        Shape::Described { shape, .. } | Shape::Newtype(shape) | Shape::Optional(shape) => has_marks(shape),
+        Shape::List { items, .. } => has_marks(items),
+        Shape::Map { keys, values } => has_marks(keys) || has_marks(values),
+        Shape::Tuple(shapes) | Shape::AnyOf(shapes) => {
+            let mut i = 0;
+            while i < shapes.len() && !has_marks(shapes[i]) {
+                i += 1;
+            }
+            i < shapes.len()
+        }
+        Shape::Object { parts, .. } => {
+            let mut i = 0;
+            while i < parts.len() {
+                if let Part::Field(Field { shape, .. }) | Part::Flat(shape) = &parts[i]
+                    && has_marks(shape)
+                {
+                    return true;
+                }
+                i += 1;
+            }
+            false
+        }
+        _ => false,
+    }
+}
+
 /// The members that an object may have beside the named ones: none, those of a map, or unknown ones.
 const fn others(parts: &[Part]) -> Flat<'_> {
     let mut found = Flat::Nothing;
@@ -283,15 +326,25 @@ const fn others(parts: &[Part]) -> Flat<'_> {
             if let Flat::Parts(parts) = inner {
                 inner = others(parts);
             }
-            match (inner, &found) {
+            match (&inner, &found) {
                 (Flat::Nothing, _) => {}
                 (Flat::Values(values), Flat::Nothing) => found = Flat::Values(values),
+                _ if is_marked(&inner) || is_marked(&found) => panic!(
+                    "a map with sensitive values cannot be flattened beside another map or an enum: give it a name"
+                ),
                 _ => found = Flat::Anything,
             }
         }
         i += 1;
     }
     found
+}
+
+const fn is_marked(members: &Flat<'_>) -> bool {
+    match members {
+        Flat::Values(values) => has_marks(values),
+        _ => false,
+    }
 }
 
 /// Returns the members of `shape`, and whether all of them may be absent.
@@ -301,6 +354,9 @@ const fn flat(shape: &Shape, optional: bool) -> (Flat<'_>, bool) {
         Shape::Optional(shape) => return flat(shape, true),
         Shape::Sensitive(_) => panic!("what is flattened cannot be sensitive as a whole: mark its fields"),
         Shape::Object { parts, .. } => Flat::Parts(parts),
+        Shape::Map { keys, .. } if has_marks(keys) => {
+            panic!("a map with sensitive keys cannot be flattened: mark the values, or give the map a name")
+        }
         Shape::Map { values, .. } => Flat::Values(values),
         Shape::AnyOf(_) | Shape::Never => Flat::OneOf,
         Shape::Any => Flat::Anything,

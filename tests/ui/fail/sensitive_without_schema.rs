@@ -15,4 +15,16 @@ struct CardRefunded {
     number: String,
 }
 
+#[derive(Serialize, Deserialize, Event)]
+#[event("card.blocked", schema = false)]
+#[schema(sensitive)]
+enum CardBlocked {
+    Stolen {
+        #[event(sensitive)]
+        number: String,
+    },
+    #[event(sensitive)]
+    Lost(#[schema(sensitive)] String),
+}
+
 fn main() {}

@@ -108,3 +108,72 @@ fn what_is_no_object_cannot_be_flattened() {
     }
     schema::<Flat>();
 }
+
+/// An optional enum used to be left out with its marks.
+#[test]
+fn flattened_enums_keep_their_marks() {
+    #[derive(Serialize, Deserialize, Schema)]
+    #[serde(tag = "how")]
+    enum Payment {
+        Cash,
+        Card {
+            #[schema(sensitive)]
+            number: String,
+        },
+    }
+    #[derive(Serialize, Schema)]
+    struct Inner {
+        #[serde(flatten)]
+        payment: Payment,
+    }
+    #[derive(Serialize, Schema)]
+    struct Outer<T> {
+        #[serde(flatten)]
+        inner: T,
+    }
+    for found in [
+        schema::<Outer<Payment>>(),
+        schema::<Outer<Inner>>(),
+        schema::<Outer<Option<Payment>>>(),
+        schema::<Outer<Option<Inner>>>(),
+    ] {
+        assert!(found.to_string().contains(r#""number":{"type":"string","writeOnly":true}"#), "{found}");
+    }
+}
+
+/// A key that must not be shown hides its map.
+#[test]
+fn maps_with_sensitive_parts() {
+    #[derive(Serialize, Schema, PartialEq, Eq, PartialOrd, Ord)]
+    #[schema(sensitive)]
+    struct Secret(String);
+    for (found, expected) in [
+        (
+            schema::<BTreeMap<Secret, u8>>(),
+            json!({"writeOnly": true, "type": "object", "additionalProperties": schema::<u8>()}),
+        ),
+        (
+            schema::<BTreeMap<String, Secret>>(),
+            json!({"type": "object", "additionalProperties": {"writeOnly": true, "type": "string"}}),
+        ),
+    ] {
+        assert_eq!(found, expected);
+    }
+}
+
+#[derive(Serialize, Schema)]
+#[schema(sensitive)]
+struct Hidden(String);
+
+#[test]
+#[should_panic(expected = "beside another map or an enum: give it a name")]
+fn sensitive_values_need_to_be_told_from_others() {
+    #[derive(Serialize, Schema)]
+    struct Flat {
+        #[serde(flatten)]
+        choice: Choice,
+        #[serde(flatten)]
+        values: BTreeMap<String, Hidden>,
+    }
+    schema::<Flat>();
+}
