@@ -14,7 +14,7 @@ use super::{json_line, print};
 use crate::cli;
 use crate::console::text::{BOLD, DIM, RED, clock, columns, count, one_line, styled, time_of};
 use crate::deploy::Target;
-use crate::deploy::letters::{Content, Letter, Letters};
+use crate::deploy::letters::{Letter, Letters};
 use crate::deploy::stack::Stack;
 use crate::exit::{Exit, Failure};
 
@@ -131,10 +131,6 @@ pub(super) async fn show(arguments: &cli::ShowLetter) -> Result<(), Failure> {
     if arguments.json {
         return print(&stage.line(&letter)?);
     }
-    let content = match &letter.dead.content {
-        Content::Event(text) | Content::Message(text) => text,
-        Content::Stream => &letter.dead.body,
-    };
     let mut rows = vec![["reason".to_owned(), letter.dead.reason.clone()]];
     let mut row = |name: &str, value: String| rows.push([name.to_owned(), value]);
     row("function", stage.function(&letter));
@@ -142,7 +138,7 @@ pub(super) async fn show(arguments: &cli::ShowLetter) -> Result<(), Failure> {
     if let Some(at) = letter.dead.sent_ms {
         row("given up", clock(time_of(at)));
     }
-    row("payload", content.clone());
+    row("payload", letter.dead.payload().to_owned());
     let rows: Vec<_> = rows.iter().map(|[name, value]| [styled(DIM, name), one_line(value)]).collect();
     let mut text = format!("{BOLD}dead letter {}{BOLD:#}\n", letter.dead.id);
     columns(&rows).lines().for_each(|line| text += &format!("  {line}\n"));

@@ -1,12 +1,14 @@
 //! Reads the archive of a stage's event bus. EventBridge cannot list it: it replays a part of it to a rule, whose queue nobody else
 //! reads. Selecting and showing the events is left to the commands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry as Shown, DeleteMessageBatchRequestEntry as Taken, Message,
+};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -21,7 +23,7 @@ use crate::template::{ARCHIVE, REPLAYS};
 /// The largest batch of SQS.
 const BATCH: i32 = 10;
 
-/// How long no event has arrived when everything of a replay has: its events reach the queue soon after its end.
+/// How long nothing new has arrived when everything of a replay has: its events reach the queue soon after its end.
 const QUIET: Duration = Duration::from_secs(3);
 
 /// What fails, in messages.
@@ -36,6 +38,26 @@ pub(crate) struct Archive {
     archive: String,
     rule: String,
     queue: String,
+}
+
+/// What a replay has brought so far.
+#[derive(Debug, Default)]
+struct Received {
+    events: Vec<String>,
+    /// The ids of all messages of the queue, also of those of other replays. A message that could not be deleted comes again.
+    known: BTreeSet<String>,
+}
+
+impl Received {
+    /// Notes a message of the queue. Returns whether it was unknown, and whether it is of the replay with this name.
+    fn note(&mut self, name: &str, id: String, body: String) -> (bool, bool) {
+        let event: Value = serde_json::from_str(&body).unwrap_or_default();
+        let (is_new, is_own) = (self.known.insert(id), event["replay-name"] == name);
+        if is_new && is_own {
+            self.events.push(body);
+        }
+        (is_new, is_own)
+    }
 }
 
 impl Archive {
@@ -81,15 +103,15 @@ impl Archive {
 
     /// Reads the events of a replay until it has ended.
     async fn read(&self, name: &str) -> Result<Vec<String>, Failure> {
-        let (mut found, mut pace) = (Vec::new(), Pace::new());
+        let (mut received, mut pace) = (Received::default(), Pace::new());
         let mut last = Instant::now();
         loop {
             let state = self.events.call(REPLAY, "DescribeReplay", &json!({"ReplayName": name})).await?;
-            while self.receive(name, &mut found).await? {
+            while self.receive(name, &mut received).await? {
                 last = Instant::now();
             }
             match state["State"].as_str() {
-                Some("COMPLETED") if last.elapsed() >= QUIET => return Ok(found),
+                Some("COMPLETED") if last.elapsed() >= QUIET => return Ok(received.events),
                 Some("STARTING" | "RUNNING") => {
                     last = Instant::now();
                     pace.wait().await;
@@ -105,36 +127,57 @@ impl Archive {
         }
     }
 
-    /// Takes events of a replay from the queue; those of other replays stay. Returns whether there were any of either.
-    async fn receive(&self, name: &str, found: &mut Vec<String>) -> Result<bool, Failure> {
+    /// Takes events of a replay from the queue; those of other replays stay. Returns whether there was anything new.
+    async fn receive(&self, name: &str, received: &mut Received) -> Result<bool, Failure> {
         let call = self.sqs.receive_message().queue_url(&self.queue).max_number_of_messages(BATCH);
         let answer = call.wait_time_seconds(1).send().await.map_err(|error| failure(READ, &error))?;
-        let messages = answer.messages.unwrap_or_default();
-        let any = !messages.is_empty();
-        let mut taken = Vec::new();
-        for (at, Message { body, receipt_handle, .. }) in messages.into_iter().enumerate() {
-            let (body, receipt) = (body.unwrap_or_default(), receipt_handle.unwrap_or_default());
-            let event: Value = serde_json::from_str(&body).unwrap_or_default();
-            if event["replay-name"] == name {
-                let entry =
-                    DeleteMessageBatchRequestEntry::builder().id(at.to_string()).receipt_handle(receipt);
-                taken.push(
-                    entry
-                        .build()
-                        .map_err(|error| Failure::because(Exit::Failed, format!("cannot {READ}"), error))?,
-                );
-                found.push(body);
+        let (mut any, mut taken, mut shown) = (false, Vec::new(), Vec::new());
+        for (at, message) in answer.messages.unwrap_or_default().into_iter().enumerate() {
+            let Message { message_id, body, receipt_handle, .. } = message;
+            let (is_new, is_own) =
+                received.note(name, message_id.unwrap_or_default(), body.unwrap_or_default());
+            any |= is_new;
+            let (at, receipt) = (at.to_string(), receipt_handle.unwrap_or_default());
+            if is_own {
+                taken.push(Taken::builder().id(at).receipt_handle(receipt).build());
             } else {
                 // Its own reader gets it soon, and events behind it can be received meanwhile.
-                let call = self.sqs.change_message_visibility().queue_url(&self.queue);
-                let shown = call.receipt_handle(receipt).visibility_timeout(1).send().await;
-                shown.map_err(|error| failure(READ, &error))?;
+                let entry = Shown::builder().id(at).receipt_handle(receipt).visibility_timeout(1);
+                shown.push(entry.build());
             }
         }
+        let wrong = |error| Failure::because(Exit::Failed, format!("cannot {READ}"), error);
         if !taken.is_empty() {
+            let taken = taken.into_iter().collect::<Result<_, _>>().map_err(wrong)?;
             let call = self.sqs.delete_message_batch().queue_url(&self.queue).set_entries(Some(taken));
             call.send().await.map_err(|error| failure(READ, &error))?;
         }
+        if !shown.is_empty() {
+            let shown = shown.into_iter().collect::<Result<_, _>>().map_err(wrong)?;
+            let call = self.sqs.change_message_visibility_batch().queue_url(&self.queue);
+            call.set_entries(Some(shown)).send().await.map_err(|error| failure(READ, &error))?;
+        }
         Ok(any)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SQS delivers a message again that was not deleted, and messages of replays that nobody reads stay for an hour.
+    #[test]
+    fn a_message_counts_once() {
+        let mut received = Received::default();
+        let mut note = |replay: &str, id: &str| {
+            received.note("own", id.to_owned(), json!({"replay-name": replay, "id": id}).to_string())
+        };
+        assert_eq!(note("own", "1"), (true, true));
+        assert_eq!(note("other", "2"), (true, false));
+        assert_eq!(note("own", "3"), (true, true));
+        assert_eq!(note("own", "1"), (false, true));
+        assert_eq!(note("other", "2"), (false, false));
+        let event = |id: &str| json!({"replay-name": "own", "id": id}).to_string();
+        assert_eq!(received.events, [event("1"), event("3")]);
     }
 }

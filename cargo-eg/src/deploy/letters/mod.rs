@@ -14,14 +14,17 @@ use aws_sdk_sqs::types::{
 };
 use serde_json::{Map, Value};
 
-pub(crate) use self::message::{Content, Dead};
-use super::described::{Reader, kind, name};
+pub(crate) use self::message::Dead;
+use self::message::{Content, Sent};
+use super::described::{Reader, name};
 use super::stack::Resource;
 use crate::aws::failure;
 use crate::exit::{Exit, Failure};
 
 /// How long others do not see the messages that are being read, in seconds. Those that stay are shown again at once.
 const HIDDEN: i32 = 60;
+
+const QUEUE: &str = "AWS::SQS::Queue";
 
 /// The largest batch of SQS.
 const BATCH: i32 = 10;
@@ -32,9 +35,15 @@ pub(crate) struct Queue {
     url: String,
     /// Its name for people.
     pub(crate) name: String,
-    /// The URL of the queue whose messages move here when they have failed too often.
-    source: Option<String>,
-    /// The name in AWS of the function that reads that queue, if only one does.
+    /// The queue whose messages move here when they have failed too often.
+    source: Option<Source>,
+}
+
+/// A queue of a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Source {
+    url: String,
+    /// The name in AWS of the function that reads it, if only one does.
     reader: Option<String>,
 }
 
@@ -44,21 +53,29 @@ pub(crate) struct Letter {
     pub(crate) dead: Dead,
     pub(crate) queue: Queue,
     receipt: String,
-    group: Option<String>,
 }
 
-/// The failures queues of a stage, and its functions.
+/// The failures queues of a stage, its other queues and its functions.
 #[derive(Debug)]
 pub(crate) struct Letters {
     sqs: Client,
     lambda: aws_sdk_lambda::Client,
-    pub(crate) queues: Vec<Queue>,
+    queues: Vec<Queue>,
+    /// All queues, by their names in AWS.
+    sources: BTreeMap<String, Source>,
 }
 
 impl Letters {
     pub(crate) fn new(config: &SdkConfig, template: &Value, resources: &[Resource]) -> Self {
         let (sqs, lambda) = (Client::new(config), aws_sdk_lambda::Client::new(config));
-        Self { sqs, lambda, queues: queues(template, resources) }
+        Self {
+            sqs,
+            lambda,
+            queues: queues(template, resources),
+            sources: sources(template, resources)
+                .map(|(_, source)| (source.name().to_owned(), source))
+                .collect(),
+        }
     }
 
     /// Receives dead letters until `wanted` returns false or there are no more, and hides them from others for a while.
@@ -88,7 +105,7 @@ impl Letters {
                 }
                 let mut goes_on = true;
                 for message in messages {
-                    let letter = letter(message, queue);
+                    let letter = self.letter(message, queue);
                     if known.insert(letter.dead.id.clone()) {
                         goes_on &= wanted(&letter);
                         letters.push(letter);
@@ -125,44 +142,62 @@ impl Letters {
         Ok(())
     }
 
-    /// Hands in a letter again, with another payload if given: to its function, or into its queue. Then deletes it.
+    /// Hands in a letter again, with other data if given: to its function, or into its queue. Then deletes it.
     pub(crate) async fn retry(&self, letter: &Letter, edited: Option<&str>) -> Result<(), Failure> {
         let Dead { id, function, content, .. } = &letter.dead;
-        match (content, function) {
-            (Content::Event(payload), Some(function)) => {
+        let changed = |reason| Failure::new(Exit::Usage, format!("cannot change `{id}`: {reason}"));
+        let function = function.as_deref().unwrap_or_default();
+        match content {
+            Content::Messages(queue, messages) => {
+                let Some(source) = self.source(queue.as_deref(), &letter.queue) else {
+                    let message = match queue {
+                        Some(queue) => {
+                            format!("`{id}` is of the queue `{queue}`, which is not one of the stack")
+                        }
+                        None => format!("nothing says which function failed to handle `{id}`"),
+                    };
+                    return Err(Failure::new(Exit::Refused, message).hint(
+                        "invoke the function with it: `cargo eg invoke FUNCTION --data JSON --stage STAGE`",
+                    ));
+                };
+                for Sent { body, group } in messages {
+                    let body = match edited {
+                        Some(_) if messages.len() > 1 => {
+                            return Err(changed("it holds several messages".to_owned()));
+                        }
+                        Some(data) => message::message_with_data(body, data).map_err(changed)?,
+                        None => body.clone(),
+                    };
+                    let (group, once) = group.clone().unzip();
+                    let call = self.sqs.send_message().queue_url(&source.url).message_body(body);
+                    let call = call.set_message_group_id(group).set_message_deduplication_id(once);
+                    let action = format!("put `{id}` back into its queue");
+                    call.send().await.map_err(|error| failure(&action, &error))?;
+                }
+            }
+            Content::Event(payload) | Content::Records(payload) => {
                 let payload = match edited {
-                    Some(data) => message::with_data(payload, data).map_err(|reason| {
-                        Failure::new(Exit::Usage, format!("cannot change `{id}`: {reason}"))
-                    })?,
+                    Some(data) => message::with_data(payload, data).map_err(changed)?,
                     None => payload.clone(),
                 };
-                let call = self.lambda.invoke().function_name(function).payload(Blob::new(payload));
-                let answer = call.invocation_type(InvocationType::Event).send().await;
-                answer.map_err(|error| failure(&format!("hand in `{id}` again"), &error))?;
-            }
-            (Content::Message(body), _) if letter.queue.source.is_some() => {
-                let changed = |reason| Failure::new(Exit::Usage, format!("cannot change `{id}`: {reason}"));
-                let body = match edited {
-                    Some(data) => message::message_with_data(body, data).map_err(changed)?,
-                    None => body.clone(),
+                // Lambda repeats an event that fails again, but forgets the records of a batch that do. So their answer counts.
+                let (kind, waits) = match content {
+                    Content::Records(_) => (InvocationType::RequestResponse, true),
+                    _ => (InvocationType::Event, false),
                 };
-                let call = self.sqs.send_message().set_queue_url(letter.queue.source.clone());
-                let call = call.message_body(body).set_message_group_id(letter.group.clone());
-                let call = call.set_message_deduplication_id(letter.group.is_some().then(|| id.clone()));
-                call.send()
-                    .await
-                    .map_err(|error| failure(&format!("put `{id}` back into its queue"), &error))?;
+                let call = self.lambda.invoke().function_name(function).invocation_type(kind);
+                let answer = call.payload(Blob::new(payload)).send().await;
+                let answer = answer.map_err(|error| failure(&format!("hand in `{id}` again"), &error))?;
+                let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
+                if let Some(reason) = failed(answer.function_error, &payload).filter(|_| waits) {
+                    return Err(Failure::new(Exit::Function, format!("`{id}` failed again: {reason}"))
+                        .hint("it is still a dead letter"));
+                }
             }
-            (Content::Stream, _) => {
+            Content::Stream => {
                 let message = format!("`{id}` names records of a stream, and does not hold them");
                 return Err(Failure::new(Exit::Refused, message)
                     .hint("read them from the stream while it keeps them; `cargo eg dead-letters show` has their place"));
-            }
-            _ => {
-                let message = format!("nothing says which function failed to handle `{id}`");
-                return Err(Failure::new(Exit::Refused, message).hint(
-                    "invoke the function with it: `cargo eg invoke FUNCTION --data JSON --stage STAGE`",
-                ));
             }
         }
         self.discard(letter).await
@@ -174,27 +209,63 @@ impl Letters {
         let action = format!("delete the message `{}`", letter.dead.id);
         call.send().await.map(drop).map_err(|error| failure(&action, &error))
     }
+
+    /// Returns the queue of messages: the one with this name, or the one whose dead letters these are.
+    fn source<'a>(&'a self, named: Option<&str>, failures: &'a Queue) -> Option<&'a Source> {
+        named.map_or(failures.source.as_ref(), |name| self.sources.get(name))
+    }
+
+    fn letter(&self, message: Message, queue: &Queue) -> Letter {
+        let system = message.attributes.unwrap_or_default();
+        let number = |name: &System| system.get(name).and_then(|value| value.parse().ok());
+        let attributes: BTreeMap<String, String> = message
+            .message_attributes
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.string_value?)))
+            .collect();
+        let (id, body) = (message.message_id.unwrap_or_default(), message.body.unwrap_or_default());
+        let mut dead = Dead::read(id, body, &attributes, system.get(&System::MessageGroupId).cloned());
+        dead.sent_ms = number(&System::SentTimestamp);
+        if let (Content::Messages(named, _), None) = (&dead.content, &dead.function) {
+            dead.function = self.source(named.as_deref(), queue).and_then(|source| source.reader.clone());
+        }
+        Letter { dead, queue: queue.clone(), receipt: message.receipt_handle.unwrap_or_default() }
+    }
 }
 
-fn letter(message: Message, queue: &Queue) -> Letter {
-    let system = message.attributes.unwrap_or_default();
-    let number = |name: &System| system.get(name).and_then(|value| value.parse().ok());
-    let attributes: BTreeMap<String, String> = message
-        .message_attributes
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.string_value?)))
-        .collect();
-    let mut dead = Dead::read(message.body.unwrap_or_default(), &attributes);
-    dead.id = message.message_id.unwrap_or_default();
-    dead.sent_ms = number(&System::SentTimestamp);
-    dead.function = dead.function.or_else(|| queue.reader.clone());
-    Letter {
-        dead,
-        queue: queue.clone(),
-        receipt: message.receipt_handle.unwrap_or_default(),
-        group: system.get(&System::MessageGroupId).cloned(),
+impl Source {
+    /// Returns its name in AWS.
+    fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or_default()
     }
+}
+
+/// Returns why a function failed to handle records, from its answer; `None` if it did not fail.
+fn failed(error: Option<String>, answer: &[u8]) -> Option<String> {
+    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let named = |value: &Value| value.as_str().map(str::to_owned);
+    if let Some(error) = error {
+        return Some(named(&answer["errorMessage"]).unwrap_or(error));
+    }
+    // The partial batch response, and what our runtime says besides.
+    answer["batchItemFailures"].as_array().filter(|failures| !failures.is_empty())?;
+    let reason = answer["errors"].as_object().and_then(|errors| errors.values().find_map(named));
+    Some(reason.unwrap_or_else(|| "the function reports that it failed".to_owned()))
+}
+
+/// Returns the queues of a stack by their logical ids.
+fn sources<'a>(template: &'a Value, resources: &'a [Resource]) -> impl Iterator<Item = (&'a str, Source)> {
+    let nothing = Map::new();
+    let queues = resources.iter().filter(|resource| resource.kind == QUEUE);
+    queues.map(move |Resource { id, physical, .. }| {
+        let reader = match Reader::new(template, &nothing).readers(id).as_slice() {
+            [only] => resources.iter().find(|one| one.id == *only).map(|one| one.physical.clone()),
+            _ => None,
+        };
+        // The physical name of a queue is its URL.
+        (id.as_str(), Source { url: physical.clone(), reader })
+    })
 }
 
 /// Returns the queues of a stack in which others put what has failed.
@@ -203,28 +274,20 @@ fn queues(template: &Value, resources: &[Resource]) -> Vec<Queue> {
     let reader = Reader::new(template, &nothing);
     let mut targets = BTreeSet::new();
     failing(template, &mut |target| targets.extend(reader.referenced(target)));
-    // The physical name of a queue is its URL.
-    let physical = |id: &str| resources.iter().find(|one| one.id == id).map(|one| one.physical.clone());
-    let source_of = |id: &str| {
-        let sources = template["Resources"].as_object().into_iter().flatten();
-        let mut sources = sources.filter(|(_, one)| kind(one) == "AWS::SQS::Queue");
-        let is_source = |one: &Value| reader.referenced(&one["Properties"]["RedrivePolicy"]) == Some(id);
-        sources.find(|(_, one)| is_source(one)).map(|(source, _)| source.as_str())
+    let sources: BTreeMap<&str, Source> = sources(template, resources).collect();
+    let moves_to = |source: &str, id: &str| {
+        reader.referenced(&template["Resources"][source]["Properties"]["RedrivePolicy"]) == Some(id)
     };
-    let reader_of = |source: &str| match reader.readers(source).as_slice() {
-        [only] => physical(only),
-        _ => None,
-    };
-    let found = targets.into_iter().filter(|id| kind(&template["Resources"][id]) == "AWS::SQS::Queue");
-    found
+    targets
+        .into_iter()
         .filter_map(|id| {
-            let name = name(id, &template["Resources"][id]);
-            let source = source_of(id);
             Some(Queue {
-                url: physical(id)?,
-                name,
-                source: source.and_then(physical),
-                reader: source.and_then(reader_of),
+                url: sources.get(id)?.url.clone(),
+                name: name(id, &template["Resources"][id]),
+                source: sources
+                    .iter()
+                    .find(|(source, _)| moves_to(source, id))
+                    .map(|(_, source)| source.clone()),
             })
         })
         .collect()
@@ -275,18 +338,15 @@ mod tests {
             ["Orders", "OrdersFailures", "BillFailures"].map(|id| resource(id, "AWS::SQS::Queue"));
         let mut resources: Vec<Resource> = queues_of_stack.into();
         resources.push(resource("Pack", "AWS::Lambda::Function"));
-        let queue = |name: &str, source: Option<&str>, reader: Option<&str>| Queue {
+        let queue = |name: &str, source: Option<Source>| Queue {
             url: format!("https://{name}"),
             name: name.to_owned(),
-            source: source.map(str::to_owned),
-            reader: reader.map(str::to_owned),
+            source,
         };
+        let orders = Source { url: "https://Orders".to_owned(), reader: Some("https://Pack".to_owned()) };
         assert_eq!(
             queues(&template, &resources),
-            [
-                queue("BillFailures", None, None),
-                queue("OrdersFailures", Some("https://Orders"), Some("https://Pack"))
-            ]
+            [queue("BillFailures", None), queue("OrdersFailures", Some(orders))]
         );
     }
 }

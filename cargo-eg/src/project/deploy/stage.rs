@@ -216,17 +216,19 @@ impl Stage {
         }
     }
 
-    /// Returns what is deployed of a service: without the functions and subscriptions that are excluded. `None`: nothing of it is.
+    /// Returns what is deployed of a service: without the functions and subscriptions that are excluded, and the functions that only
+    /// these would call. `None`: nothing of it is.
     pub(crate) fn deployed(&self, mut manifest: Manifest) -> Option<Manifest> {
         let has = |name: &str| !self.exclude.iter().any(|named| named.name == name);
-        manifest.functions.retain(|function| has(&function.id));
-        for function in &mut manifest.functions {
+        manifest.functions.retain_mut(|function| {
             let settings = self.function(&function.id);
             let excluded = settings.map(|settings| settings.exclude.as_slice()).unwrap_or_default();
             let is_excluded =
                 |trigger: &Trigger| excluded.iter().any(|named| is_subscribed(trigger, &named.name));
+            let is_called = function.triggers.is_empty() || !function.triggers.iter().all(is_excluded);
             function.triggers.retain(|trigger| !is_excluded(trigger));
-        }
+            is_called && has(&function.id)
+        });
         (has(&manifest.service) && !manifest.functions.is_empty()).then_some(manifest)
     }
 

@@ -23,22 +23,40 @@ fn queues(shop: &Shop) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::from_conf(config)
 }
 
-/// Puts the record of an event that a function failed to handle into its failures queue.
-pub(super) fn fail(shop: &Shop, id: &str) {
+/// Returns the URL of the only queue whose name has this part. The name of a queue of dead letters has `Failures`.
+async fn url(client: &aws_sdk_sqs::Client, part: &str) -> String {
+    let known = client.list_queues().send().await.unwrap().queue_urls.unwrap();
+    let is_failures = |url: &str| url.contains("Failures");
+    let found = known.iter().filter(|url| url.contains(part) && is_failures(url) == is_failures(part));
+    let [only] = found.collect::<Vec<_>>()[..] else { panic!("{part}: {known:?}") };
+    only.clone()
+}
+
+/// Returns an event as EventBridge delivers it.
+fn placed(id: &str) -> Value {
+    json!({"detail-type": "order.placed", "source": "/shop", "detail": {"order": 1, "ce": {"id": id}}})
+}
+
+/// Puts the record of an invocation that a function failed to handle into its failures queue.
+fn keep(shop: &Shop, payload: &Value) {
     let record = json!({
         "requestContext": {
             "functionArn": format!("arn:aws:lambda:eu-central-1:{}:function:shop-dev-order-bill:$LATEST", shop.aws.account),
             "condition": "RetriesExhausted",
         },
-        "requestPayload": {"detail-type": "order.placed", "source": "/shop", "detail": {"order": 1, "ce": {"id": id}}},
+        "requestPayload": payload,
         "responsePayload": {"errorType": "Error", "errorMessage": "no card"},
     });
     shop.aws.block_on(async {
         let client = queues(shop);
-        let known = client.list_queues().send().await.unwrap().queue_urls.unwrap();
-        let url = known.iter().find(|url| url.to_lowercase().contains("failures")).unwrap();
-        client.send_message().queue_url(url).message_body(record.to_string()).send().await.unwrap();
+        let call = client.send_message().queue_url(url(&client, "OrderFailures").await);
+        call.message_body(record.to_string()).send().await.unwrap();
     });
+}
+
+/// Puts the record of an event that a function failed to handle into its failures queue.
+pub(super) fn fail(shop: &Shop, id: &str) {
+    keep(shop, &placed(id));
 }
 
 #[test]
@@ -95,9 +113,8 @@ fn dead_letters_of_a_stage_are_listed_and_handed_in_again() {
 fn received(shop: &Shop, name: &str) -> Option<Value> {
     shop.aws.block_on(async {
         let client = queues(shop);
-        let known = client.list_queues().send().await.unwrap().queue_urls.unwrap();
-        let url = known.iter().find(|url| url.contains(name) && !url.contains("Failures")).unwrap();
-        let answer = client.receive_message().queue_url(url).visibility_timeout(0).send().await.unwrap();
+        let call = client.receive_message().queue_url(url(&client, name).await).visibility_timeout(0);
+        let answer = call.send().await.unwrap();
         let message = answer.messages.unwrap_or_default().pop()?;
         Some(serde_json::from_str(message.body()?).unwrap())
     })
@@ -137,6 +154,75 @@ fn an_event_that_a_queue_retries_is_a_dead_letter_in_the_end() {
         [&json!(2), &json!("e1")],
         "{event}"
     );
+}
+
+/// Lambda ignores the answer of an asynchronous invocation, so a message that fails there once more would be gone.
+#[test]
+fn a_message_that_a_function_rejected_goes_back_into_its_queue() {
+    let Some(shop) = Shop::open() else { return };
+    let event = json!({"eventType": "order.placed", "mode": "async", "method": "POST", "path": "/", "retry": {"attempts": 4}});
+    // A schedule needs the failures queue, too.
+    let bill = json!({"name": "bill", "triggers": [event, {"schedule": "rate(1 hour)"}]});
+    order(&shop.app, &[place(256), bill], "first");
+    shop.deployed();
+    let letters = |arguments: &[&str]| shop.eg(&[&["dead-letters"], arguments, &["--stage", "dev"]].concat());
+    let id = || {
+        let listed = letters(&["--function", "bill", "--json"]);
+        let line: Value = serde_json::from_str(&listed.stdout).unwrap_or_else(|_| panic!("{listed:?}"));
+        assert_eq!([&line["eventType"], &line["eventId"]], ["order.placed", "e1"], "{line}");
+        line["id"].as_str().unwrap().to_owned()
+    };
+
+    let (name, target) = shop.aws.block_on(async {
+        let queue = url(&queues(&shop), "EventsQueue").await;
+        let name = queue.rsplit('/').next().unwrap().to_owned();
+        let target = format!("arn:aws:sqs:eu-central-1:{}:{name}", shop.aws.account);
+        (name, target)
+    });
+    let record = json!({"messageId": "m", "body": placed("e1").to_string(), "eventSource": "aws:sqs", "eventSourceARN": target});
+    keep(&shop, &json!({"Records": [record]}));
+    let retried = letters(&["retry", &id(), "--data", "{\"order\":2}"]);
+    assert_eq!(retried.stdout, "1 dead letter handed in again\n", "{retried:?}");
+    assert_eq!(received(&shop, &name).unwrap()["detail"], json!({"order": 2, "ce": {"id": "e1"}}));
+    assert_eq!(letters(&[]).stderr, "no dead letters\n");
+
+    // A rule that could not send to that queue says so in its dead letter.
+    shop.aws.block_on(async {
+        let client = queues(&shop);
+        client.purge_queue().queue_url(url(&client, &name).await).send().await.unwrap();
+        let attribute = aws_sdk_sqs::types::MessageAttributeValue::builder().data_type("String");
+        let attribute = attribute.string_value(&target).build().unwrap();
+        let call = client.send_message().queue_url(url(&client, "OrderFailures").await);
+        let call = call.message_body(placed("e1").to_string()).message_attributes("TARGET_ARN", attribute);
+        call.send().await.unwrap();
+    });
+    let retried = letters(&["retry", &id()]);
+    assert_eq!(retried.stdout, "1 dead letter handed in again\n", "{retried:?}");
+    assert_eq!(received(&shop, &name).unwrap()["detail"], placed("e1")["detail"]);
+    assert_eq!(shop.aws.sent(INVOKING), [""; 0], "nobody has called the function");
+}
+
+/// Streams keep no place for one record to go back to, so the answer of the function counts.
+#[test]
+fn records_that_fail_again_stay_dead_letters() {
+    let Some(shop) = Shop::open() else { return };
+    shop.deployed();
+    let record = json!({"eventID": "1", "eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": "1", "data": "e30="}});
+    keep(&shop, &json!({"Records": [record]}));
+    let retry = || shop.eg(&["dead-letters", "retry", "--all", "--stage", "dev"]);
+    let answers = [
+        r#"{"batchItemFailures": [{"itemIdentifier": "1"}], "errors": {"1": "no card"}}"#,
+        r#"{"batchItemFailures": [{"itemIdentifier": "1"}]}"#,
+    ];
+    for (answer, reason) in answers.into_iter().zip(["no card", "the function reports that it failed"]) {
+        shop.aws.plan(INVOKING, 1, Fault::Answer(200, answer.to_owned()));
+        let failed = retry();
+        let expected = format!("failed again: {reason}\nhint: it is still a dead letter\n");
+        assert!(failed.code == Some(9) && failed.stderr.ends_with(&expected), "{failed:?}");
+    }
+    shop.aws.plan(INVOKING, 1, Fault::Answer(200, r#"{"batchItemFailures": []}"#.to_owned()));
+    assert_eq!(retry().stdout, "1 dead letter handed in again\n");
+    assert_eq!(shop.eg(&["dead-letters", "--stage", "dev"]).stderr, "no dead letters\n");
 }
 
 #[test]
@@ -262,6 +348,13 @@ fn events_of_a_stage_come_from_its_archive() {
         ids.sort();
         ids
     };
+    // What another replay has left in the queue is not waited for.
+    shop.aws.block_on(async {
+        let client = queues(&shop);
+        let left = json!({"replay-name": "cargo-eg-events-other", "detail-type": "order.placed"});
+        let call = client.send_message().queue_url(url(&client, "ArchivedEvents").await);
+        call.message_body(left.to_string()).send().await.unwrap();
+    });
     assert_eq!(listed(&[]), ["e1 {\"order\":7}", "e2 {\"order\":7}"]);
     assert_eq!(listed(&["--type", "order.refused"]), ["e2 {\"order\":7}"]);
     let replay: Value = serde_json::from_str(&shop.aws.sent("StartReplay")[0]).unwrap();

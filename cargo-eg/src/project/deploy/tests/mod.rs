@@ -198,20 +198,30 @@ fn a_function_is_deployed_without_a_subscription() {
     let trigger =
         |ty: &str| format!(r#"{{"eventType": "{ty}", "mode": "async", "method": "POST", "path": "/"}}"#);
     let triggers = format!("[{}, {}]", trigger("order.placed"), trigger("eventgateway.function.invoked"));
-    let manifest = crate::registration::plan::tests::manifest("order", &[("order-log", "a.rs:1", &triggers)]);
+    let only = format!("[{}]", trigger("order.placed"));
+    let functions = [("order-log", "a.rs:1", &*triggers), ("order-tell", "a.rs:2", &only)];
+    let manifest = crate::registration::plan::tests::manifest("order", &functions);
     let deploy = read(
         "[deploy.function.order-log]\nexclude = [\"eventgateway.function.invoked\"]\n\n[deploy.stages.prod.function.order-log]\n\
-         exclude = []",
+         exclude = []\n\n[deploy.stages.quiet.function.order-tell]\nexclude = [\"order.placed\"]",
     )
     .unwrap();
     let deployed = |stage: Option<&str>| {
         let stage = deploy.stage(stage).unwrap();
         assert_eq!(stage.check_names([manifest.clone()].iter()), Ok(()));
         let kept = stage.deployed(manifest.clone()).unwrap();
-        kept.functions[0].events().map(|event| event.event_type.clone()).collect::<Vec<_>>()
+        let subscribed = kept.functions.iter().flat_map(|function| {
+            function.events().map(|event| format!("{} {}", function.id, event.event_type))
+        });
+        (kept.functions.len(), subscribed.collect::<Vec<_>>())
     };
-    assert_eq!(deployed(None), ["order.placed"]);
-    assert_eq!(deployed(Some("prod")), ["order.placed", "eventgateway.function.invoked"]);
+    let (placed, invoked, tell) =
+        ("order-log order.placed", "order-log eventgateway.function.invoked", "order-tell order.placed");
+    let expected = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(deployed(None), (2, expected(&[placed, tell])));
+    assert_eq!(deployed(Some("prod")), (2, expected(&[placed, invoked, tell])));
+    // Nothing would call the other function.
+    assert_eq!(deployed(Some("quiet")), (1, expected(&[placed])));
 }
 
 #[test]
