@@ -1,6 +1,7 @@
 //! Reads the URL of a database, and connects to it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,7 +50,8 @@ impl Settings {
             return Err(refused(format!("its scheme is `{}`, and only `postgres` is known", url.scheme())));
         }
         let (mut mode, mut roots) = (None, None);
-        let mut others = Vec::new();
+        // After a failover, one of the hosts is a replica.
+        let mut others = vec![("target_session_attrs".to_owned(), "read-write".to_owned())];
         for (name, value) in url.query_pairs() {
             match &*name {
                 "sslmode" => mode = Some(value.into_owned()),
@@ -60,16 +62,13 @@ impl Settings {
                 _ => others.push((name.into_owned(), value.into_owned())),
             }
         }
-        url.set_query(None);
-        if !others.is_empty() {
-            // Not `query_pairs_mut`, which writes a space as `+`; the reader of the URL takes that for a plus.
-            let encode = |text: &str| {
-                percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-            };
-            let pairs: Vec<_> =
-                others.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-            url.set_query(Some(&pairs.join("&")));
-        }
+        // Not `query_pairs_mut`, which writes a space as `+`; the reader of the URL takes that for a plus.
+        let encode = |text: &str| {
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+        };
+        let pairs: Vec<_> =
+            others.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        url.set_query(Some(&pairs.join("&")));
         let mut config: Config = url.as_str().parse().map_err(|error: tokio_postgres::Error| {
             let source = std::error::Error::source(&error).map(ToString::to_string);
             refused(source.unwrap_or_else(|| error.to_string()))
@@ -80,7 +79,7 @@ impl Settings {
         let encrypted = match mode.as_deref() {
             Some("disable") => false,
             Some("require" | "verify-full") => true,
-            None => !config.get_hosts().iter().all(is_here),
+            None => !is_here(&config),
             Some(other) => {
                 return Err(refused(format!(
                     "`sslmode={other}` is not supported: use `verify-full`, which checks the certificate of the server, or \
@@ -122,18 +121,24 @@ impl Settings {
     }
 }
 
-/// Returns whether a server is on this machine, so that nobody can listen in.
-fn is_here(host: &Host) -> bool {
-    match host {
+/// Returns whether all servers are on this machine, so that nobody can listen in.
+fn is_here(config: &Config) -> bool {
+    // Where there are addresses, the names only count for certificates.
+    if !config.get_hostaddrs().is_empty() {
+        return config.get_hostaddrs().iter().all(IpAddr::is_loopback);
+    }
+    config.get_hosts().iter().all(|host| match host {
         Host::Unix(_) => true,
         Host::Tcp(name) => {
-            name == "localhost" || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+            name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
         }
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio_postgres::config::TargetSessionAttrs;
+
     use super::*;
 
     fn read(url: &str) -> Result<Settings, String> {
@@ -151,6 +156,8 @@ mod tests {
             ("postgres://u@db.example/d?sslmode=disable", false),
             ("postgres://u@localhost/d?sslmode=verify-full", true),
             ("postgres://u@one.example,localhost/d", true),
+            ("postgres://u@localhost/d?hostaddr=192.0.2.1", true),
+            ("postgres://u@db.example/d?hostaddr=127.0.0.1", false),
         ] {
             let mode = read(url).unwrap().config.get_ssl_mode();
             assert_eq!(mode == SslMode::Require, encrypted, "{url}");
@@ -163,6 +170,9 @@ mod tests {
             read("postgres://u@localhost/d?options=-c%20search_path%3Ds&application_name=a%2Bb").unwrap();
         assert_eq!(settings.config.get_options(), Some("-c search_path=s"));
         assert_eq!(settings.config.get_application_name(), Some("a+b"));
+        assert_eq!(settings.config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+        let settings = read("postgres://u@localhost/d?target_session_attrs=any").unwrap();
+        assert_eq!(settings.config.get_target_session_attrs(), TargetSessionAttrs::Any);
     }
 
     #[test]
