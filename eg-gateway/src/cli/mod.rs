@@ -37,7 +37,7 @@ const IN_USE: u8 = 5;
 const NO_ROOM: u8 = 6;
 /// The process may not use the store.
 const NO_RIGHTS: u8 = 7;
-/// Another gateway has taken over the store.
+/// Another gateway has taken over the store, or may have.
 const TAKEN_OVER: u8 = 8;
 
 const EXIT_CODES: &str = "\
@@ -50,7 +50,7 @@ Exit codes:
   5  another gateway or another program uses the store
   6  the disk of the store is full
   7  the files of the store belong to somebody else, or cannot be written
-  8  another gateway has taken over the store in PostgreSQL; start this one again, and it stands by
+  8  the gateway has lost its store in PostgreSQL, because another one has taken over or may have; start it again
 
 You can write flags with one dash or two, and separate the value with = or a space.";
 
@@ -233,29 +233,30 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 async fn run(options: Options) -> ExitCode {
     // Registered first, so that a signal right after the start is not lost.
-    let mut terminate = match signal(SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => {
-            eprintln!("error: cannot listen for SIGTERM: {error}");
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (mut terminate, mut interrupt) = match signals {
+        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
+        (Err(error), _) | (_, Err(error)) => {
+            eprintln!("error: cannot listen for signals: {error}");
             return ExitCode::from(FAILED);
         }
     };
-    // A gateway that stands by has not started, and may stop.
-    let started = tokio::select! {
-        started = Gateway::start(options) => started,
-        _ = terminate.recv() => return ExitCode::SUCCESS,
-        _ = tokio::signal::ctrl_c() => return ExitCode::SUCCESS,
+    let mut stopped = async || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     };
-    let gateway = match started {
-        Ok(gateway) => gateway,
+    let gateway = match Gateway::start_unless(options, stopped()).await {
+        Ok(Some(gateway)) => gateway,
+        Ok(None) => return ExitCode::SUCCESS,
         Err(error) => return explain(&error),
     };
     let (events, config) = (gateway.events_url(), gateway.config_url());
     let dashboard = format!("{}{}", config.trim_end_matches('/'), eg_dashboard::ROOT);
     tracing::info!(events, config, dashboard = &*dashboard, "event gateway is running");
     let failed = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = tokio::signal::ctrl_c() => None,
+        () = stopped() => None,
         error = gateway.failed() => Some(error),
     };
     match failed {

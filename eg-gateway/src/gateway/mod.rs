@@ -5,6 +5,7 @@ mod error;
 mod port;
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +67,44 @@ impl Gateway {
     ///
     /// # Errors
     /// Returns a [`StartError`] if the gateway cannot start; then nothing keeps running.
-    pub async fn start(mut options: Options) -> Result<Self, StartError> {
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let started = Self::start_unless(options, std::future::pending()).await?;
+        started.ok_or(StartError::Store(StoreError::Closed))
+    }
+
+    /// Starts a gateway as [`start`](Self::start) does, unless `stop` is ready before it has started. Then it returns `None`,
+    /// and another gateway can take over the store at once.
+    ///
+    /// # Errors
+    /// Returns a [`StartError`] if the gateway cannot start; then nothing keeps running.
+    pub async fn start_unless(
+        options: Options,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Option<Self>, StartError> {
+        let mut stop = pin!(stop);
+        // A gateway that stands by for another one listens on no port.
+        let shared = match &options.store {
+            Some(url) => {
+                let lease = options.store_lease;
+                match Store::in_postgres(url.as_str(), lease, clock::timestamp, stop.as_mut()).await {
+                    Err(StoreError::Closed) => return Ok(None),
+                    opened => Some(opened?),
+                }
+            }
+            None => None,
+        };
+        let started = tokio::select! {
+            started = Self::start_with(options, shared.clone()) => started.map(Some),
+            () = stop => Ok(None),
+        };
+        if let (Ok(None) | Err(_), Some(store)) = (&started, shared) {
+            store.close().await;
+        }
+        started
+    }
+
+    /// Starts a gateway with this store, or the one in its directory.
+    async fn start_with(mut options: Options, shared: Option<Store>) -> Result<Self, StartError> {
         // A store in a database keeps the time that it has reached.
         let data_dir = options.store.is_none().then(|| options.data_dir.clone());
         // Before anything reads the time.
@@ -78,8 +116,6 @@ impl Gateway {
         let places = descriptors::places(options.max_connections);
         options.max_connections = places.events;
         let screening = Screening::new(&options).map_err(StartError::Name)?;
-        // A gateway that stands by for another one listens on no port.
-        let shared = open_shared_store(&options).await?;
         // The ports come before other stores: the usual mistake is to start a second gateway, which should not touch the store.
         let events = Port::open(Api::Events, options.events_addr, options.events_tls.as_ref()).await?;
         let config = Port::open(Api::Config, options.config_addr, options.config_tls.as_ref()).await?;
@@ -165,8 +201,8 @@ impl Gateway {
         self.feed.subscribe()
     }
 
-    /// Returns once the gateway cannot go on, and why: another one has taken over its store. Then nothing is accepted and
-    /// delivered any more, and it should be dropped.
+    /// Returns once the gateway cannot go on, and why: another one has taken over its store, or may have. Then nothing is
+    /// accepted and delivered any more, and it should be dropped.
     pub async fn failed(&self) -> StoreError {
         self.store.lost().await
     }
@@ -231,11 +267,6 @@ fn leave_time(data_dir: Option<&Path>) {
     {
         tracing::warn!(%error, "cannot leave the time for the next start");
     }
-}
-
-async fn open_shared_store(options: &Options) -> Result<Option<Store>, StoreError> {
-    let Some(url) = &options.store else { return Ok(None) };
-    Store::in_postgres(url.as_str(), options.store_lease, clock::timestamp).await.map(Some)
 }
 
 async fn open_store(options: &Options) -> Result<Store, StoreError> {

@@ -129,18 +129,20 @@ impl Store {
     }
 
     /// Opens the store in the database at `url`, and creates its tables if there are none. Waits as long as another gateway
-    /// works with it, and for a database that cannot be reached. A gateway that is silent for `lease` is taken to have
-    /// ended. Deliveries that were in flight then become pending, due at `now`.
+    /// works with it, and for a database that cannot be reached, until `stop` is ready. A gateway that is silent for `lease`
+    /// is taken to have ended. Deliveries that were in flight then become pending, due at `now`.
     ///
     /// # Errors
-    /// Returns [`StoreError::Url`] if the URL is wrong, and another error if the database refuses this gateway.
+    /// Returns [`StoreError::Closed`] if `stop` is ready before the store is open, [`StoreError::Url`] if the URL is wrong, and
+    /// another error if the database refuses this gateway.
     #[cfg(feature = "postgres")]
     pub(crate) async fn in_postgres(
         url: &str,
         lease: Duration,
         now: impl Fn() -> Timestamp,
+        stop: impl Future<Output = ()>,
     ) -> Result<Self, StoreError> {
-        let backend = PostgresStore::open(url, lease, now).await?;
+        let backend = PostgresStore::open(url, lease, now, stop).await?;
         Ok(Self { backend: Backend::Postgres(backend), signals: Arc::default() })
     }
 
@@ -156,6 +158,7 @@ impl Store {
         url: &str,
         _: Duration,
         _: impl Fn() -> Timestamp,
+        _: impl Future<Output = ()>,
     ) -> Result<Self, StoreError> {
         std::future::ready(Self::check_url(url)).await?;
         Err(StoreError::Closed)
@@ -167,7 +170,8 @@ impl Store {
         Err(StoreError::Url("this program was built without the feature `postgres`".to_owned()))
     }
 
-    /// Returns once another gateway has taken over the store. Then nothing can be stored any more, and this gateway must end.
+    /// Returns once another gateway has taken over the store, or may have. Then nothing can be stored any more, and this
+    /// gateway must end.
     pub(crate) async fn lost(&self) -> StoreError {
         match &self.backend {
             Backend::Sqlite(_) => std::future::pending().await,

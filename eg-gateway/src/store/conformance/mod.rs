@@ -13,6 +13,7 @@ mod jobs;
 mod ordering;
 mod retaining;
 
+use std::future::pending;
 use std::time::Duration;
 
 #[cfg(feature = "postgres")]
@@ -64,7 +65,7 @@ impl Site for Database {
     }
 
     async fn open(&self, now: Timestamp) -> Store {
-        Store::in_postgres(&self.0, Duration::from_secs(60), || now).await.unwrap()
+        Store::in_postgres(&self.0, Duration::from_secs(60), || now, pending()).await.unwrap()
     }
 }
 

@@ -1,11 +1,17 @@
 //! Decides which gateway works: the one that holds the lease, a row of the database. It renews the lease; others take it when
-//! it has run out, by the clock of the database. `numbers` keeps a gateway from writing that has lost it.
+//! it has run out, by the clock of the database. A gateway whose own clock says so stops working. `numbers` keeps a gateway
+//! from writing that has lost the lease.
+//!
+//! A statement may be carried out after its connection was given up. So each names the epoch that it is about, and a gateway
+//! recognises a lease that it has taken without knowing.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_postgres::Client;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -13,20 +19,25 @@ use super::StoreError;
 use super::faults::Failure;
 use super::settings::Settings;
 use super::values::{Value, get, values};
+use crate::clock;
 
-/// Takes the lease if it has run out, and closes the store for the gateway that had it.
+const STATE: &str =
+    "SELECT epoch, holder, expires_at <= now() OR holder = $1 AS is_free FROM lease WHERE id = 1";
+
+/// Takes the lease if it is as free as it was, and closes the store for the gateway that had it.
 const TAKE: &str = "
     WITH taken AS (
         UPDATE lease SET epoch = epoch + 1, holder = $1, expires_at = now() + $2 * INTERVAL '1 millisecond'
-        WHERE id = 1 AND expires_at <= now() RETURNING epoch)
+        WHERE id = 1 AND epoch = $3 AND (expires_at <= now() OR holder = $1) RETURNING epoch)
     UPDATE writer SET epoch = taken.epoch FROM taken WHERE writer.id = 1 RETURNING writer.epoch";
 
 const RENEW: &str = "
-    UPDATE lease SET expires_at = now() + $2 * INTERVAL '1 millisecond' WHERE id = 1 AND epoch = $1 RETURNING epoch";
+    UPDATE lease SET expires_at = greatest(expires_at, now() + $2 * INTERVAL '1 millisecond')
+    WHERE id = 1 AND epoch = $1 RETURNING epoch";
 
-const RELEASE: &str = "UPDATE lease SET expires_at = now() WHERE id = 1 AND epoch = $1 RETURNING epoch";
-
-const HOLDER: &str = "SELECT holder FROM lease WHERE id = 1";
+// After it, nobody can renew the lease.
+const RELEASE: &str = "
+    UPDATE lease SET epoch = epoch + 1, expires_at = now() WHERE id = 1 AND epoch = $1 RETURNING epoch";
 
 /// How often a standby asks for the lease. So it takes over at once when the active gateway stops in order.
 const ASKING: Duration = Duration::from_millis(250);
@@ -41,7 +52,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Active,
-    /// Another gateway has taken over.
+    /// Another gateway has taken over, or may have.
     Lost,
     Closed,
 }
@@ -76,13 +87,13 @@ impl Standing {
         self.check().is_ok() && self.renewed.load(Ordering::Relaxed)
     }
 
-    /// Records that another gateway has taken over.
+    /// Records that another gateway has taken over, or may have.
     pub(super) fn lost(&self) {
         self.state.send_if_modified(|state| {
             let was_active = *state == State::Active;
             if was_active {
                 *state = State::Lost;
-                tracing::error!("another gateway has taken over the store");
+                tracing::error!("this gateway has lost the lease of the store");
             }
             was_active
         });
@@ -92,9 +103,9 @@ impl Standing {
         self.state.send_replace(State::Closed);
     }
 
-    /// Returns once another gateway has taken over.
+    /// Returns once another gateway has taken over, or may have.
     pub(super) async fn until_lost(&self) {
-        // The sender is `self`, so this fails never.
+        // The sender is `self`, so this never fails.
         let _ = self.state.subscribe().wait_for(|state| *state == State::Lost).await;
     }
 }
@@ -111,32 +122,40 @@ impl Lease {
     /// Waits until this gateway may work.
     ///
     /// # Errors
-    /// Fails if the database refuses this gateway. One that cannot be reached is asked again.
-    pub(super) async fn wait(settings: Arc<Settings>, standing: Arc<Standing>) -> Result<Self, StoreError> {
+    /// Returns [`StoreError::Closed`] if `stop` is ready before, and fails if the database refuses this gateway. One that
+    /// cannot be reached is asked again.
+    pub(super) async fn wait(
+        settings: Arc<Settings>,
+        standing: Arc<Standing>,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Self, StoreError> {
         let holder = holder();
         let (mut client, mut announced) = (None, false);
-        let epoch = loop {
-            let taken = take(&settings, &mut client, &holder).await;
-            match taken {
-                Ok(Some(epoch)) => break epoch,
-                Ok(None) if !announced => {
-                    announced = true;
-                    let active = ask(&mut client, &settings, HOLDER, values![]).await.ok().flatten();
-                    let active: Option<String> = active.and_then(|row| get(&row, "holder").ok());
-                    tracing::info!(active, "standing by: another gateway works with this store");
+        let taken = loop {
+            let pause = match ask_for(&settings, &mut client, &holder).await {
+                Ok(Asked::Taken(taken)) => break taken,
+                Ok(Asked::Held(by)) => {
+                    if !std::mem::replace(&mut announced, true) {
+                        tracing::info!(by, "standing by: another gateway works with this store");
+                    }
+                    ASKING
                 }
-                Ok(None) => {}
                 Err(error @ (Failure::Disconnected(_) | Failure::Collided(_) | Failure::Slow)) => {
                     tracing::warn!(error = %StoreError::from(error), "cannot ask for the lease of the store");
                     client = None;
-                    tokio::time::sleep(PAUSE).await;
+                    PAUSE
                 }
                 Err(error) => return Err(error.into()),
+            };
+            // Not while it asks: it may have the lease then.
+            tokio::select! {
+                () = &mut stop => return Err(StoreError::Closed),
+                () = tokio::time::sleep(pause) => {}
             }
-            tokio::time::sleep(ASKING).await;
         };
+        let epoch = taken.epoch;
         tracing::info!(epoch, "this gateway works with the store now");
-        let renewing = tokio::spawn(renew(Arc::clone(&settings), standing, client, epoch));
+        let renewing = tokio::spawn(renew(Arc::clone(&settings), standing, client, taken));
         Ok(Self { epoch, settings, _renewing: AbortOnDropHandle::new(renewing) })
     }
 
@@ -152,21 +171,63 @@ impl Lease {
 /// A connection for statements about the lease.
 type Connection = Option<(Client, AbortOnDropHandle<()>)>;
 
-async fn take(settings: &Settings, client: &mut Connection, holder: &str) -> Result<Option<i64>, Failure> {
-    let taken = ask(client, settings, TAKE, values![holder, settings.lease_millis()]).await?;
+/// What a gateway hears that asks for the lease.
+#[derive(Debug)]
+enum Asked {
+    Taken(Taken),
+    /// The gateway with this name has it.
+    Held(String),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    epoch: i64,
+    /// A moment before the lease began.
+    at: Instant,
+}
+
+async fn ask_for(settings: &Settings, client: &mut Connection, holder: &str) -> Result<Asked, Failure> {
+    loop {
+        let state = ask(client, settings, STATE, values![holder]).await?;
+        let state = state.ok_or_else(|| Failure::unreadable("there is no lease"))?;
+        if !get(&state, "is_free")? {
+            return Ok(Asked::Held(get(&state, "holder")?));
+        }
+        let at = Instant::now();
+        if let Some(epoch) = take(settings, client, holder, get(&state, "epoch")?).await? {
+            return Ok(Asked::Taken(Taken { epoch, at }));
+        }
+        // Another gateway was faster.
+    }
+}
+
+/// Takes the lease after an epoch. Returns the new one, unless the lease has changed.
+async fn take(
+    settings: &Settings,
+    client: &mut Connection,
+    holder: &str,
+    after: i64,
+) -> Result<Option<i64>, Failure> {
+    let taken = ask(client, settings, TAKE, values![holder, settings.lease_millis(), after]).await?;
     taken.map(|row| get(&row, "epoch")).transpose()
 }
 
 /// Renews the lease three times before it runs out, until it is lost.
-async fn renew(settings: Arc<Settings>, standing: Arc<Standing>, mut client: Connection, epoch: i64) {
-    let pause = settings.lease / 4;
+async fn renew(settings: Arc<Settings>, standing: Arc<Standing>, mut client: Connection, taken: Taken) {
+    let (pause, mut renewed_at) = (settings.lease / 4, taken.at);
     loop {
-        tokio::time::sleep(pause).await;
-        let values = values![epoch, settings.lease_millis()];
-        let renewed = ask(&mut client, &settings, RENEW, values).await;
+        let renew = async {
+            tokio::time::sleep(pause).await;
+            let at = Instant::now();
+            (at, ask(&mut client, &settings, RENEW, values![taken.epoch, settings.lease_millis()]).await)
+        };
+        // Then another gateway may work, and this one must not call functions any more.
+        let Ok((at, renewed)) = tokio::time::timeout_at(renewed_at + settings.lease, renew).await else {
+            return standing.lost();
+        };
         standing.renewed.store(matches!(renewed, Ok(Some(_))), Ordering::Relaxed);
         match renewed {
-            Ok(Some(_)) => {}
+            Ok(Some(_)) => renewed_at = at,
             Ok(None) => return standing.lost(),
             Err(error) => {
                 client = None;
@@ -198,8 +259,48 @@ async fn ask(
     tokio::time::timeout(PATIENCE, ask).await.map_err(late)?
 }
 
-/// Returns a name of this gateway for its operator.
+/// Returns a name that only this run of this gateway has, for its operator.
 fn holder() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("{host}, process {}", std::process::id())
+    format!("{host}, process {}, run {}", std::process::id(), clock::event_id())
+}
+
+#[cfg(test)]
+mod tests {
+    use eg_tests::postgres::Postgres;
+
+    use super::*;
+
+    /// Statements that were given up are carried out nevertheless, sometimes much later.
+    #[tokio::test]
+    async fn what_is_carried_out_late_changes_nothing() {
+        let Some(server) = Postgres::shared() else { return };
+        let settings = Settings::read(&server.database(), Duration::from_secs(60)).unwrap();
+        super::super::migrations::prepare(&settings).await.unwrap();
+        let mut client = None;
+        // Its answer is lost.
+        assert_eq!(take(&settings, &mut client, "a", 0).await.unwrap(), Some(1));
+        let other = ask_for(&settings, &mut client, "b").await.unwrap();
+        assert!(matches!(other, Asked::Held(by) if by == "a"));
+        let Asked::Taken(Taken { epoch, .. }) = ask_for(&settings, &mut client, "a").await.unwrap() else {
+            panic!("the lease is its own")
+        };
+        assert_eq!(epoch, 2);
+        for after in 0..2 {
+            assert_eq!(take(&settings, &mut client, "a", after).await.unwrap(), None);
+        }
+        let mut renewed = async || {
+            let values = values![epoch, settings.lease_millis()];
+            ask(&mut client, &settings, RENEW, values).await.unwrap().is_some()
+        };
+        assert!(renewed().await);
+        ask(&mut None, &settings, RELEASE, values![epoch]).await.unwrap();
+        assert!(!renewed().await);
+        let next = ask_for(&settings, &mut client, "b").await.unwrap();
+        assert!(matches!(next, Asked::Taken(Taken { epoch: 4, .. })), "{next:?}");
+        // A gateway that stands by can be stopped.
+        let stopped = std::pin::pin!(std::future::ready(()));
+        let stood_by = Lease::wait(Arc::new(settings), Arc::default(), stopped).await;
+        assert!(matches!(stood_by, Err(StoreError::Closed)), "{stood_by:?}");
+    }
 }

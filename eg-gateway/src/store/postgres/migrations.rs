@@ -1,6 +1,11 @@
-//! Creates the tables, and changes those of older versions. Whoever starts first does it.
+//! Creates the tables, and changes those of older versions. Only the gateway that has the lease does it, so that none changes
+//! the tables of another one that works.
 
+use std::error::Error;
 use std::time::Duration;
+
+use refinery::Target;
+use refinery::error::Kind;
 
 use super::StoreError;
 use super::faults::Failure;
@@ -10,20 +15,43 @@ mod embedded {
     refinery::embed_migrations!("src/store/postgres/migrations");
 }
 
+/// The tables that the lease needs.
+const LEASE: &str = include_str!("lease.sql");
+
 /// How often a migration is tried that collides with the same one of another gateway.
 const TRIES: usize = 5;
 
 /// The pause after a migration has failed, and after the database could not be reached.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Runs the migrations that the database does not have yet, and waits for the database if it cannot be reached.
+/// What is to be done to a database.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Prepare,
+    Migrate,
+}
+
+/// Prepares what the lease needs, and waits for the database if it cannot be reached.
 ///
 /// # Errors
 /// Fails if the database is of a newer version, or would lose what it has committed.
+pub(super) async fn prepare(settings: &Settings) -> Result<(), StoreError> {
+    persist(settings, Step::Prepare).await
+}
+
+/// Runs the migrations that the database does not have yet, and waits for the database if it cannot be reached.
+///
+/// # Errors
+/// Fails if the database is of a newer version.
 pub(super) async fn run(settings: &Settings) -> Result<(), StoreError> {
+    persist(settings, Step::Migrate).await
+}
+
+/// Tries a step until the database can be reached.
+async fn persist(settings: &Settings, step: Step) -> Result<(), StoreError> {
     let mut tries = 0;
     loop {
-        let error = match migrate(settings).await {
+        let error = match carry_out(settings, step).await {
             Ok(()) => return Ok(()),
             Err(Failure::Disconnected(error)) => error,
             Err(Failure::Collided(error)) if tries < TRIES => {
@@ -38,8 +66,11 @@ pub(super) async fn run(settings: &Settings) -> Result<(), StoreError> {
     }
 }
 
-async fn migrate(settings: &Settings) -> Result<(), Failure> {
+async fn carry_out(settings: &Settings, step: Step) -> Result<(), Failure> {
     let (mut client, _driver) = settings.connect().await?;
+    if let Step::Migrate = step {
+        return migrate(&mut client, Target::Latest).await;
+    }
     let durable = client.query_typed("SELECT current_setting('synchronous_commit', true)", &[]).await?;
     let durable: Option<&str> = durable.first().and_then(|row| row.get(0));
     if durable == Some("off") {
@@ -47,19 +78,30 @@ async fn migrate(settings: &Settings) -> Result<(), Failure> {
             role of the gateway: ALTER ROLE … SET synchronous_commit = on";
         return Err(StoreError::Failed(reason.to_owned()).into());
     }
-    let migrations = embedded::migrations::runner().set_grouped(true);
-    match migrations.run_async(&mut client).await {
-        Ok(_) => Ok(()),
-        Err(error) => Err(match error.kind() {
-            refinery::error::Kind::MissingVersion(_) | refinery::error::Kind::DivergentVersion(..) => {
-                let reason = format!(
-                    "the database was written by another version of the gateway: {error}; use a newer gateway"
-                );
-                StoreError::Failed(reason).into()
-            }
-            _ if client.is_closed() => Failure::Disconnected(error.to_string()),
-            // Also if another gateway has just created the same tables.
-            _ => Failure::Collided(error.to_string()),
-        }),
+    // This only compares the versions.
+    migrate(&mut client, Target::Version(0)).await?;
+    client.batch_execute(LEASE).await.map_err(|error| collided(error.into()))
+}
+
+async fn migrate(client: &mut tokio_postgres::Client, target: Target) -> Result<(), Failure> {
+    let migrations = embedded::migrations::runner().set_grouped(true).set_target(target);
+    let Err(error) = migrations.run_async(client).await else { return Ok(()) };
+    if let Kind::MissingVersion(_) | Kind::DivergentVersion(..) = error.kind() {
+        let reason = format!(
+            "the database was written by another version of the gateway: {error}; use a newer gateway"
+        );
+        return Err(StoreError::Failed(reason).into());
+    }
+    let first: Option<&dyn Error> = error.source();
+    let mut causes = std::iter::successors(first, |error| (*error).source());
+    let cause = causes.find_map(|error| error.downcast_ref::<tokio_postgres::Error>());
+    Err(collided(cause.map_or_else(|| Failure::Refused(error.to_string()), Failure::from)))
+}
+
+/// Another gateway may have just created the same tables. Then another try succeeds.
+fn collided(failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused(reason) => Failure::Collided(reason),
+        failure => failure,
     }
 }

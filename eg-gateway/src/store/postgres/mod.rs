@@ -40,6 +40,7 @@ mod values;
 mod writer;
 
 use std::fs::File;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,12 +90,22 @@ impl PostgresStore {
         url: &str,
         lease: Duration,
         now: impl Fn() -> Timestamp,
+        stop: impl Future<Output = ()>,
     ) -> Result<Self, StoreError> {
         let settings = Arc::new(Settings::read(url, lease)?);
-        migrations::run(&settings).await?;
+        let mut stop = pin!(stop);
+        tokio::select! {
+            prepared = migrations::prepare(&settings) => prepared?,
+            () = &mut stop => return Err(StoreError::Closed),
+        }
         let standing = Arc::<Standing>::default();
-        let lease = Lease::wait(Arc::clone(&settings), Arc::clone(&standing)).await?;
-        match Self::begin(settings, Arc::clone(&standing), lease.epoch, now()).await {
+        let lease = Lease::wait(Arc::clone(&settings), Arc::clone(&standing), stop.as_mut()).await?;
+        let begun = tokio::select! {
+            begun = Self::begin(settings, Arc::clone(&standing), lease.epoch, now()) => begun,
+            () = standing.until_lost() => Err(StoreError::LeaseLost),
+            () = stop => Err(StoreError::Closed),
+        };
+        match begun {
             Ok((writer, readers, room, health)) => {
                 let (lease, sweeps, version) = (Arc::new(lease), Arc::default(), Arc::default());
                 Ok(Self { writer, readers, standing, lease, room, health, sweeps, version })
@@ -113,6 +124,7 @@ impl PostgresStore {
         epoch: i64,
         now: Timestamp,
     ) -> Result<(Writer, Readers, Arc<Room>, Arc<Health>), StoreError> {
+        migrations::run(&settings).await?;
         let (room, health) = (Arc::<Room>::default(), Arc::<Health>::default());
         let readers = Readers::new(&settings, Arc::clone(&standing))?;
         let writer = Writer::start(settings, standing, epoch, Arc::clone(&room), Arc::clone(&health)).await?;
@@ -121,7 +133,7 @@ impl PostgresStore {
         Ok((writer, readers, room, health))
     }
 
-    /// Returns once another gateway has taken over.
+    /// Returns once another gateway has taken over, or may have.
     pub(in crate::store) async fn lost(&self) {
         self.standing.until_lost().await;
     }

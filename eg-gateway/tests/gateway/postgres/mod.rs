@@ -170,6 +170,24 @@ async fn a_directory_counts_more_than_the_variable() {
     assert!(data.exists());
 }
 
+/// It kept the lease, so no other gateway started until that had run out.
+#[tokio::test]
+async fn a_start_that_fails_keeps_nothing() {
+    let Some(server) = Postgres::shared() else { return };
+    let url = server.database();
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(&dir);
+    options.store = Some(url.parse().unwrap());
+    options.store_lease = Duration::from_secs(60);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut refused = options.clone();
+    refused.events_addr = taken.local_addr().unwrap().into();
+    let error = Gateway::start(refused).await.err().unwrap();
+    assert!(matches!(error, eg_gateway::StartError::PortInUse { .. }), "{error}");
+    let gateway = tokio::time::timeout(PATIENCE, Gateway::start(options)).await.expect("in time").unwrap();
+    gateway.shutdown().await;
+}
+
 /// The history, the jobs and the configuration of one gateway are those of the next.
 #[tokio::test]
 async fn a_gateway_in_this_process_continues_with_the_store() {

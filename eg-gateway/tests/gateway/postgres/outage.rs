@@ -46,7 +46,11 @@ async fn the_database_is_restarted() {
     };
     let url = server.database();
     let mut functions = Functions::accepting().await;
-    let gateway = TestGateway::with(|options| options.store = Some(url.parse().unwrap())).await;
+    let gateway = TestGateway::with(|options| {
+        options.store = Some(url.parse().unwrap());
+        options.store_lease = Duration::from_secs(60);
+    })
+    .await;
     gateway.api.event_type("e").await;
     gateway.api.http_function("f", &functions.url("/")).await;
     gateway.api.subscribe("e", "f").await;

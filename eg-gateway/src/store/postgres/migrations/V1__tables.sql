@@ -1,24 +1,5 @@
--- The tables of a store. All times are milliseconds since the Unix epoch, in the time of the gateway, except in `lease`.
-
--- Who may write. `lease` says until when, in the time of the database; each writing transaction changes `writer`.
-CREATE TABLE lease (
-    id INT8 PRIMARY KEY,
-    epoch INT8 NOT NULL,               -- grows whenever another gateway takes over
-    holder TEXT NOT NULL,
-    expires_at TIMESTAMPTZ NOT NULL
-);
-INSERT INTO lease (id, epoch, holder, expires_at) VALUES (1, 0, 'nobody', now());
-
-CREATE TABLE writer (
-    id INT8 PRIMARY KEY,
-    epoch INT8 NOT NULL,
-    session INT8 NOT NULL,             -- grows with each connection that writes
-    tick INT8 NOT NULL,                -- the last transaction
-    event INT8 NOT NULL, delivery INT8 NOT NULL, -- the last numbers that were given
-    newest_at INT8 NOT NULL,           -- when the newest event was accepted
-    bytes INT8 NOT NULL                -- an estimate of the size of the store
-);
-INSERT INTO writer (id, epoch, session, tick, event, delivery, newest_at, bytes) VALUES (1, 0, 0, 0, 0, 0, 0, 0);
+-- The tables of a store, except those in `lease.sql`. All times are milliseconds since the Unix epoch, in the time of the
+-- gateway.
 
 CREATE TABLE runs (
     epoch INT8 PRIMARY KEY,

@@ -3,6 +3,7 @@
 mod proxy;
 mod sizes;
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use eg_grammar::DeliveryPolicy;
 use eg_sdk::config::Subscription;
 use eg_tests::postgres::Postgres;
+use tokio::time::Instant;
 
 use self::proxy::{LOSE_THE_ANSWER, LOSE_THE_COMMIT, PASS, Proxy};
 use super::*;
@@ -29,7 +31,7 @@ const NOW: Timestamp = Timestamp::from_millis(5_000);
 const LEASE: Duration = Duration::from_secs(60);
 
 async fn open(url: &str) -> PostgresStore {
-    PostgresStore::open(url, LEASE, || NOW).await.unwrap()
+    PostgresStore::open(url, LEASE, || NOW, pending()).await.unwrap()
 }
 
 fn put(id: &str) -> Vec<Change> {
@@ -93,17 +95,37 @@ async fn the_outcome_of_a_commit_is_found_out() {
     store.close().await;
 }
 
+/// It went on to call functions, which another gateway called, too.
+#[tokio::test]
+async fn a_gateway_that_is_cut_off_ends() {
+    let Some(server) = Postgres::shared() else { return };
+    let database = server.database();
+    let (proxy, url) = Proxy::start(server, &database).await;
+    let lease = Duration::from_secs(1);
+    let store = PostgresStore::open(&url, lease, || NOW, pending()).await.unwrap();
+    proxy.is_cut.store(true, Ordering::SeqCst);
+    let began = Instant::now();
+    store.lost().await;
+    assert!(began.elapsed() <= 2 * lease, "{:?}", began.elapsed());
+    assert!(matches!(store.check_writable().await, Err(StoreError::LeaseLost)));
+}
+
 #[tokio::test]
 async fn gateways_that_start_together_create_the_tables_once() {
     let Some(server) = Postgres::shared() else { return };
     let url = server.database();
     let settings = Settings::read(&url, LEASE).unwrap();
+    let prepared = futures_util::future::join_all((0..6).map(|_| migrations::prepare(&settings))).await;
+    assert!(prepared.iter().all(Result::is_ok), "{prepared:?}");
+    assert_eq!(server.sql(&url, "SELECT count(*) FROM writer"), "1");
+    // The other tables may be those of another version, which a gateway works with.
+    assert_eq!(server.sql(&url, "SELECT to_regclass('events') IS NULL"), "t");
     let migrated = futures_util::future::join_all((0..6).map(|_| migrations::run(&settings))).await;
     assert!(migrated.iter().all(Result::is_ok), "{migrated:?}");
-    assert_eq!(server.sql(&url, "SELECT count(*) FROM writer"), "1");
+    assert_eq!(server.sql(&url, "SELECT count(*) FROM events"), "0");
     // A gateway does not touch what a newer one has written.
     server.sql(&url, "INSERT INTO refinery_schema_history VALUES (9999, 'new', '2026-01-01T00:00:00Z', '1')");
-    let refused = migrations::run(&settings).await.unwrap_err().to_string();
+    let refused = migrations::prepare(&settings).await.unwrap_err().to_string();
     assert!(refused.contains("use a newer gateway"), "{refused}");
 }
 
@@ -113,7 +135,7 @@ async fn a_database_that_forgets_is_refused() {
     let url = server.database();
     let name = url.rsplit('/').next().unwrap();
     server.sql("postgres", &format!("ALTER DATABASE {name} SET synchronous_commit = off"));
-    let refused = PostgresStore::open(&url, LEASE, || NOW).await.unwrap_err().to_string();
+    let refused = PostgresStore::open(&url, LEASE, || NOW, pending()).await.unwrap_err().to_string();
     assert!(refused.contains("`synchronous_commit` is off"), "{refused}");
 }
 

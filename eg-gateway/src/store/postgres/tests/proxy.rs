@@ -1,8 +1,9 @@
-//! A proxy for connections to a server. It counts what the server sends, and can lose a commit or the answer to it.
+//! A proxy for connections to a server. It counts what the server sends, and can lose a commit, the answer to it, or
+//! everything.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use eg_tests::postgres::Postgres;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -18,6 +19,8 @@ pub(super) struct Proxy {
     pub(super) next_commit: AtomicU8,
     /// The bytes that the server has sent.
     pub(super) sent: AtomicUsize,
+    /// Whether it loses everything, as a network that is cut does.
+    pub(super) is_cut: AtomicBool,
 }
 
 impl Proxy {
@@ -45,6 +48,9 @@ impl Proxy {
             tokio::select! {
                 read = client.read(&mut sent) => {
                     let chunk = &sent[..read.unwrap_or(0)];
+                    if self.is_cut.load(Ordering::SeqCst) && !chunk.is_empty() {
+                        continue;
+                    }
                     let how =
                         if is_commit(chunk) { self.next_commit.swap(PASS, Ordering::SeqCst) } else { PASS };
                     if chunk.is_empty() || how == LOSE_THE_COMMIT || server.write_all(chunk).await.is_err() {
