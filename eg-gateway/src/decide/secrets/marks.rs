@@ -39,7 +39,11 @@ impl Marks {
 
     /// Returns the sensitive parts by a JSON Schema; `None` if there are none.
     pub(super) fn of(schema: &str) -> Option<Self> {
-        Self::read(&serde_json::from_str(schema).ok()?)
+        match serde_json::from_str(schema) {
+            Ok(schema) => Self::read(&schema),
+            // It cannot be read, for example because it is nested too deeply, and may mark anything.
+            Err(_) => schema.contains(MARK).then_some(Self::WHOLE),
+        }
     }
 
     fn read(schema: &Value) -> Option<Self> {
@@ -157,6 +161,7 @@ mod tests {
         for (name, expected) in [("a", None), ("b", Some(true)), ("c", Some(true))] {
             assert_eq!(marks.of_member(name).map(|marks| marks.whole), expected, "{name}");
         }
+        assert_eq!(Marks::of(r#"{"properties": {"a": {"writeOnly": true}"#), Some(Marks::WHOLE));
         for schema in ["{}", "true", "{", r#"{"properties": {"writeOnly": {"type": "string"}}}"#] {
             assert_eq!(Marks::of(schema), None, "{schema}");
         }
