@@ -270,4 +270,6 @@ pub use gateway::{Api, Gateway, StartError};
 pub use log::{JsonLines, log_fields};
 pub use options::{ListenAddr, Options};
 pub use store::{CheckReport, RepairReport, StoreError, StoreUrl, check, repair, restore};
+#[cfg(feature = "postgres")]
+pub use store::{MoveReport, migrate};
 pub use tls::TlsFiles;

@@ -204,6 +204,9 @@ impl From<StoreError> for ApiError {
             | StoreError::Url(_)
             | StoreError::Unreachable(_)
             | StoreError::LeaseLost
+            | StoreError::Incomplete
+            | StoreError::NotEmpty
+            | StoreError::Occupied
             | StoreError::InUse(_)
             | StoreError::Newer { .. }
             | StoreError::Damaged { .. }

@@ -1,12 +1,18 @@
-//! The subcommands about the files of a store: check, repair, backup and restore. The library does the work; `download`
+//! The subcommands about stores: check, repair, backup, restore and migrate. The library does the work; `download`
 //! fetches a backup from a running gateway.
 
+#[cfg(feature = "postgres")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+#[cfg(feature = "postgres")]
+use eg_gateway::MoveReport;
 use eg_gateway::StoreError;
 
+#[cfg(feature = "postgres")]
+use super::USAGE;
 use super::{DAMAGED, FAILED, code, download};
 
 #[derive(Debug, Subcommand)]
@@ -34,6 +40,19 @@ pub(super) enum Command {
         #[arg(long, value_name = "URL", default_value = "http://localhost:4001")]
         config_url: String,
     },
+    /// Move a store from a directory into a PostgreSQL database: events, history, dead letters and configuration
+    ///
+    /// Stop the gateways that use either of them. The store in the directory stays; do not start a gateway with it again,
+    /// because it would deliver the same events.
+    #[cfg(feature = "postgres")]
+    Migrate {
+        /// Directory of the store
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
+        /// URL of an empty database, as for `event-gateway --store` [default: $EVENT_GATEWAY_STORE]
+        #[arg(long, value_name = "URL")]
+        store: Option<String>,
+    },
     /// Make a store from a backup; events that were accepted after the backup are not in it
     Restore {
         /// File of the backup
@@ -46,10 +65,6 @@ pub(super) enum Command {
 impl Command {
     /// Runs the command. Results go to stdout, errors to stderr.
     pub(super) fn run(self) -> ExitCode {
-        let failed = |error: &StoreError| {
-            eprintln!("error: {error}");
-            ExitCode::from(code(error))
-        };
         match self {
             Self::Check { path } => match eg_gateway::check(&path) {
                 Ok(report) if report.problems.is_empty() => {
@@ -105,6 +120,8 @@ impl Command {
                     ExitCode::from(FAILED)
                 }
             },
+            #[cfg(feature = "postgres")]
+            Self::Migrate { from, store } => migrate(&from, store),
             Self::Restore { file, dir } => match eg_gateway::restore(&file, &dir) {
                 Ok(summary) => {
                     println!("{}: {summary}", dir.display());
@@ -117,5 +134,44 @@ impl Command {
                 Err(error) => failed(&error),
             },
         }
+    }
+}
+
+fn failed(error: &StoreError) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(code(error))
+}
+
+#[cfg(feature = "postgres")]
+fn migrate(from: &Path, store: Option<String>) -> ExitCode {
+    let variable = |name: &str| std::env::var(name).ok();
+    let url = match super::store::url(store.as_deref(), variable) {
+        Ok(Some(url)) => url,
+        Ok(None) => {
+            eprintln!("error: name the database: --store postgres://USER:PASSWORD@HOST/DATABASE");
+            return ExitCode::from(USAGE);
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start threads: {error}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    match runtime.block_on(eg_gateway::migrate(from, &url)) {
+        Ok(MoveReport { events, deliveries, resources, .. }) => {
+            println!("moved: {events} events, {deliveries} deliveries, {resources} resources");
+            eprintln!(
+                "start the gateway with --store, and not with {} again: it would deliver the same events",
+                from.display()
+            );
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error),
     }
 }

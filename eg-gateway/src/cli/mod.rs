@@ -294,7 +294,7 @@ fn explain(error: &StartError) -> ExitCode {
 fn code(error: &StoreError) -> u8 {
     match error {
         StoreError::Damaged { .. } | StoreError::Corrupt(_) => DAMAGED,
-        StoreError::InUse(_) | StoreError::Locked(_) => IN_USE,
+        StoreError::InUse(_) | StoreError::Locked(_) | StoreError::Occupied => IN_USE,
         StoreError::NoRoom { .. } => NO_ROOM,
         StoreError::NoRights { .. } => NO_RIGHTS,
         StoreError::LeaseLost => TAKEN_OVER,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eg_gateway::Options;
+use eg_gateway::{Options, StoreUrl};
 use eg_grammar::parse_duration;
 
 /// The variable that names the database where a command line would show its password.
@@ -30,14 +30,21 @@ impl Store {
             return Err("--store-lease must be between 1s and 60s".to_owned());
         }
         options.store_lease = self.store_lease;
-        let (url, from) = match &self.store {
-            Some(url) => (Some(url.clone()), "--store"),
-            None => (variable(VARIABLE).filter(|url| !url.is_empty()), VARIABLE),
-        };
-        let read = url.map(|url| url.parse().map_err(|error| format!("{from}: {error}")));
-        options.store = read.transpose()?;
+        options.store = url(self.store.as_deref(), variable)?;
         Ok(())
     }
+}
+
+/// Reads the URL of a database, which a flag or the environment names.
+pub(super) fn url(
+    flag: Option<&str>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<StoreUrl>, String> {
+    let (url, from) = match flag {
+        Some(url) => (Some(url.to_owned()), "--store"),
+        None => (variable(VARIABLE).filter(|url| !url.is_empty()), VARIABLE),
+    };
+    url.map(|url| url.parse().map_err(|error| format!("{from}: {error}"))).transpose()
 }
 
 #[cfg(test)]

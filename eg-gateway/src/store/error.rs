@@ -80,6 +80,19 @@ pub enum StoreError {
          again, and it stands by or goes on"
     )]
     LeaseLost,
+    /// A move into the database was interrupted.
+    #[error(
+        "a move into the database of the store has not ended, so a part of it is missing; run `event-gateway migrate` again"
+    )]
+    Incomplete,
+    /// The database to move a store into has one already.
+    #[error("the database already has a store; name an empty database")]
+    NotEmpty,
+    /// Gateways use the database to move a store into.
+    #[error(
+        "a gateway uses the database, or it does not answer; stop the gateways that use it, and try again"
+    )]
+    Occupied,
     /// The store is in a database that has backups of its own.
     #[error("the store is in PostgreSQL: back it up there, for example with `pg_dump`")]
     BackedUpElsewhere,

@@ -62,6 +62,8 @@ mod events;
 mod health;
 mod jobs;
 mod lines;
+#[cfg(feature = "postgres")]
+mod moving;
 mod notices;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -84,6 +86,8 @@ pub use self::error::StoreError;
 pub(crate) use self::events::{Accepted, EventQuery, PAGE};
 use self::jobs::JobSignals;
 pub(crate) use self::jobs::{RunningJob, StoredEvent, Work};
+#[cfg(feature = "postgres")]
+pub use self::moving::{MoveReport, migrate};
 pub(crate) use self::notices::{Losses, Lost, Notices};
 #[cfg(feature = "postgres")]
 use self::postgres::PostgresStore;

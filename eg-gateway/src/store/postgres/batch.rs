@@ -21,10 +21,19 @@ const EVENTS: &str = "
     SELECT * FROM unnest($1::int8[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                          $9::int8[], $10::bytea[], $11::int8[])";
 
-// A delivery is parked while an earlier one with its key is unfinished: one of the store, or one before it in the batch. Of a
-// long key, only a digest fits into the index.
-const DELIVERIES: &str = "
-    INSERT INTO deliveries (seq, event, space, subscription_id, function_id, state, since, due_at, order_key, replay,
+/// The key that is stored for a column `order_key`. Of a long one, only a digest fits into the index.
+macro_rules! order_key {
+    () => {
+        "CASE WHEN octet_length(order_key) > 200 THEN 'md5 ' || md5(order_key) ELSE order_key END"
+    };
+}
+
+/// The same, for rows of another store.
+pub(in crate::store) const ORDER_KEY: &str = order_key!();
+
+// A delivery is parked while an earlier one with its key is unfinished: one of the store, or one before it in the batch.
+const DELIVERIES: &str = concat!(
+    "INSERT INTO deliveries (seq, event, space, subscription_id, function_id, state, since, due_at, order_key, replay,
                             ended_at, reason)
     SELECT n.seq, n.event, n.space, n.subscription_id, n.function_id, n.state, n.since,
            CASE WHEN n.parked OR (n.order_key IS NOT NULL AND EXISTS (
@@ -32,11 +41,13 @@ const DELIVERIES: &str = "
                     AND o.order_key = n.order_key AND o.order_key IS NOT NULL AND o.state IN ('pending', 'in_flight')))
                 THEN NULL ELSE n.since END,
            n.order_key, n.replay, CASE WHEN n.state = 'pending' THEN NULL ELSE n.since END, n.reason
-    FROM (SELECT seq, event, space, subscription_id, function_id, state, since, replay, reason, parked,
-                 CASE WHEN octet_length(key) > 200 THEN 'md5 ' || md5(key) ELSE key END AS order_key
+    FROM (SELECT seq, event, space, subscription_id, function_id, state, since, replay, reason, parked, ",
+    order_key!(),
+    " AS order_key
           FROM unnest($1::int8[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int8[], $8::text[],
                       $9::text[], $10::text[], $11::bool[])
-              AS r (seq, event, space, subscription_id, function_id, state, since, key, replay, reason, parked)) n";
+              AS r (seq, event, space, subscription_id, function_id, state, since, order_key, replay, reason, parked)) n"
+);
 
 const COUNTS: &str = "
     INSERT INTO counters (space, name, value) SELECT * FROM unnest($1::text[], $2::text[], $3::int8[])

@@ -22,6 +22,7 @@ mod deliveries;
 mod events;
 mod faults;
 mod give_up;
+mod import;
 mod jobs;
 mod lease;
 mod migrations;
@@ -46,6 +47,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+pub(in crate::store) use self::batch::ORDER_KEY;
 use self::faults::Failure;
 use self::lease::{Lease, Standing};
 use self::queue::Work;
@@ -91,6 +93,22 @@ impl PostgresStore {
         lease: Duration,
         now: impl Fn() -> Timestamp,
         stop: impl Future<Output = ()>,
+    ) -> Result<Self, StoreError> {
+        let store = Self::open_for_import(url, lease, now).await?;
+        let refused = match store.is_incomplete().await {
+            Ok(false) => return Ok(store),
+            Ok(true) => StoreError::Incomplete,
+            Err(error) => error,
+        };
+        store.close().await;
+        Err(refused)
+    }
+
+    /// Opens the store even if a part of it is missing.
+    pub(in crate::store) async fn open_for_import(
+        url: &str,
+        lease: Duration,
+        now: impl Fn() -> Timestamp,
     ) -> Result<Self, StoreError> {
         let settings = Arc::new(Settings::read(url, lease)?);
         let mut stop = pin!(stop);

@@ -24,7 +24,7 @@ pub(super) enum Value {
     Flag(bool),
     Numbers(Vec<Option<i64>>),
     Texts(Vec<Option<String>>),
-    Blobs(Vec<Bytes>),
+    Blobs(Vec<Option<Bytes>>),
     Flags(Vec<bool>),
 }
 
@@ -52,7 +52,7 @@ impl ToSql for Value {
             Self::Flag(flag) => flag.to_sql(ty, out),
             Self::Numbers(numbers) => numbers.to_sql(ty, out),
             Self::Texts(texts) => texts.to_sql(ty, out),
-            Self::Blobs(blobs) => blobs.iter().map(|blob| &**blob).collect::<Vec<_>>().to_sql(ty, out),
+            Self::Blobs(blobs) => blobs.iter().map(Option::as_deref).collect::<Vec<_>>().to_sql(ty, out),
             Self::Flags(flags) => flags.to_sql(ty, out),
         }
     }
@@ -103,7 +103,7 @@ converts! {
     Vec<Option<String>>: value => Self::Texts(
         value.into_iter().map(|text| text.map(|text| storable(&text).into_owned())).collect()
     );
-    Vec<Bytes>: value => Self::Blobs(value);
+    Vec<Bytes>: value => Self::Blobs(value.into_iter().map(Some).collect());
     Vec<bool>: value => Self::Flags(value);
 }
 

@@ -25,6 +25,8 @@ mod dead_letters;
 mod definitions;
 pub(crate) mod deliveries;
 pub(crate) mod events;
+#[cfg(feature = "postgres")]
+mod export;
 mod faults;
 mod give_up;
 mod group;
@@ -68,6 +70,8 @@ use super::room::Room;
 use super::state::StoreState;
 use crate::decide::catalog::Version;
 pub use check::{CheckReport, check};
+#[cfg(feature = "postgres")]
+pub(in crate::store) use export::Export;
 pub use salvage::{RepairReport, repair, restore};
 
 /// A store that is open. Clones share it.

@@ -1,6 +1,7 @@
 //! Gateways with a store in PostgreSQL: one works, the others stand by.
 
 mod crash;
+mod moving;
 mod outage;
 
 use std::os::unix::process::ExitStatusExt as _;
