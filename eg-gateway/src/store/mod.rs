@@ -62,14 +62,14 @@ mod events;
 mod health;
 mod jobs;
 mod lines;
-#[cfg(feature = "postgres")]
-mod moving;
 mod notices;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod ration;
 mod retention;
 mod room;
+#[cfg(feature = "postgres")]
+mod rows;
 mod seal;
 pub(crate) mod sqlite;
 mod state;
@@ -86,16 +86,18 @@ pub use self::error::StoreError;
 pub(crate) use self::events::{Accepted, EventQuery, PAGE};
 use self::jobs::JobSignals;
 pub(crate) use self::jobs::{RunningJob, StoredEvent, Work};
-#[cfg(feature = "postgres")]
-pub use self::moving::{MoveReport, migrate};
 pub(crate) use self::notices::{Losses, Lost, Notices};
 #[cfg(feature = "postgres")]
 use self::postgres::PostgresStore;
 pub(crate) use self::retention::Limits;
+#[cfg(feature = "postgres")]
+pub use self::rows::MoveReport;
 use self::sqlite::SqliteStore;
 pub use self::sqlite::{CheckReport, RepairReport, check, repair, restore};
 pub(crate) use self::state::{Backlog, StoreState};
 pub use self::url::StoreUrl;
+#[cfg(feature = "postgres")]
+use crate::clock;
 use crate::timestamp::Timestamp;
 
 /// The open store. Clones share it.
@@ -214,4 +216,60 @@ impl Store {
             Backend::Postgres(backend) => backend.close().await,
         }
     }
+}
+
+/// The lease while a store is moved.
+#[cfg(feature = "postgres")]
+const LEASE: Duration = Duration::from_secs(8);
+
+/// How long to wait for the database. A gateway that was killed keeps it for as long as its lease.
+#[cfg(feature = "postgres")]
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Moves the store in the directory `dir` into the database at `url`, which must be empty, or contain what an interrupted move
+/// has left. No gateway may use either of them. The store in `dir` stays; a gateway that opened it again would deliver
+/// the same events.
+///
+/// # Errors
+/// Returns an error if a gateway uses one of the stores, if the one in `dir` is damaged, or if the database has a store
+/// already. An interrupted move can be repeated.
+#[cfg(feature = "postgres")]
+pub async fn migrate(dir: &Path, url: &StoreUrl) -> Result<MoveReport, StoreError> {
+    clock::resume(dir);
+    let opened = {
+        let dir = dir.to_owned();
+        tokio::task::spawn_blocking(move || SqliteStore::open_for_export(&dir, clock::timestamp()))
+    };
+    let from = opened.await.map_err(|_| StoreError::Closed)??;
+    let late = tokio::time::sleep(PATIENCE);
+    let opened = PostgresStore::open_for_import(url.as_str(), LEASE, clock::timestamp, late).await;
+    let to = opened.map_err(|error| match error {
+        StoreError::Closed => StoreError::Occupied,
+        other => other,
+    })?;
+    let moved = copy(from, &to).await;
+    to.close().await;
+    moved
+}
+
+#[cfg(feature = "postgres")]
+async fn copy(from: sqlite::Export, to: &PostgresStore) -> Result<MoveReport, StoreError> {
+    to.begin_import().await?;
+    // The next page is read while one is written.
+    let (pages, mut arriving) = tokio::sync::mpsc::channel(1);
+    let reading = tokio::task::spawn_blocking(move || from.read(&pages));
+    let mut report = MoveReport::default();
+    while let Some(page) = arriving.recv().await {
+        match page.table.name {
+            "events" => report.events += page.rows,
+            "deliveries" => report.deliveries += page.rows,
+            "config" => report.resources += page.rows,
+            _ => {}
+        }
+        // If it fails, the reader cannot hand over the next page, and ends.
+        to.import(page).await?;
+    }
+    reading.await.map_err(|_| StoreError::Closed)??;
+    to.end_import().await?;
+    Ok(report)
 }

@@ -27,9 +27,7 @@ macro_rules! order_key {
         "CASE WHEN octet_length(order_key) > 200 THEN 'md5 ' || md5(order_key) ELSE order_key END"
     };
 }
-
-/// The same, for rows of another store.
-pub(in crate::store) const ORDER_KEY: &str = order_key!();
+pub(super) use order_key;
 
 // A delivery is parked while an earlier one with its key is unfinished: one of the store, or one before it in the batch.
 const DELIVERIES: &str = concat!(

@@ -1,13 +1,14 @@
-//! Writes the rows of another store into a database that has none, for `moving`. From the first row to the last, a mark shows
+//! Writes the rows of another store into a database that has none, for `store::migrate`. From the first row to the last, a mark shows
 //! that something is missing, and no gateway opens the database.
 
+use super::batch::order_key;
 use super::faults::Failure;
 use super::queue::Work;
 use super::session::Session;
 use super::values::{Value, get, values};
 use super::{PostgresStore, StoreError};
-use crate::store::moving::{Column, Kind, Page, Table, Values};
 use crate::store::room;
+use crate::store::rows::{Column, Kind, Page, Table, Values};
 use crate::timestamp::Timestamp;
 
 const STATE: &str = "
@@ -93,7 +94,12 @@ impl Work for Import {
 
 fn insert(table: &Table) -> String {
     let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
-    let to: Vec<_> = table.columns.iter().map(|column| column.to).collect();
+    let to = table.columns.iter().map(|column| match column.name {
+        "enabled" => "enabled <> 0",
+        "order_key" => order_key!(),
+        same => same,
+    });
+    let to: Vec<_> = to.collect();
     let array = |(place, column): (usize, &Column)| {
         let ty = match column.kind {
             Kind::Number => "int8",

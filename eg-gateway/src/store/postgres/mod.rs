@@ -47,7 +47,6 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-pub(in crate::store) use self::batch::ORDER_KEY;
 use self::faults::Failure;
 use self::lease::{Lease, Standing};
 use self::queue::Work;
@@ -94,7 +93,7 @@ impl PostgresStore {
         now: impl Fn() -> Timestamp,
         stop: impl Future<Output = ()>,
     ) -> Result<Self, StoreError> {
-        let store = Self::open_for_import(url, lease, now).await?;
+        let store = Self::open_for_import(url, lease, now, stop).await?;
         let refused = match store.is_incomplete().await {
             Ok(false) => return Ok(store),
             Ok(true) => StoreError::Incomplete,
@@ -109,6 +108,7 @@ impl PostgresStore {
         url: &str,
         lease: Duration,
         now: impl Fn() -> Timestamp,
+        stop: impl Future<Output = ()>,
     ) -> Result<Self, StoreError> {
         let settings = Arc::new(Settings::read(url, lease)?);
         let mut stop = pin!(stop);

@@ -1,4 +1,4 @@
-//! Reads all rows of a store that is not in use, for `moving`. Checks the seals: damaged rows are not moved.
+//! Reads all rows of a store that is not in use, for `store::migrate`. Checks the seals: damaged rows are not moved.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Sender;
 use super::open::DATABASE;
 use super::seal::{bytes_fit, fits};
 use super::{Idle, SqliteStore, StoreError};
-use crate::store::moving::{Kind, Page, TABLES, Table, Values};
+use crate::store::rows::{Column, Kind, Page, TABLES, Table, Values};
 use crate::timestamp::Timestamp;
 
 /// How many rows a page has at most.
@@ -43,9 +43,7 @@ impl Export {
     /// Fails if a row is damaged.
     pub(in crate::store) fn read(&self, pages: &Sender<Page>) -> Result<(), StoreError> {
         for table in &TABLES {
-            let columns: Vec<_> = table.columns.iter().map(|column| column.from).collect();
-            let sql = format!("SELECT {} FROM {} {}", columns.join(", "), table.name, table.rows);
-            let mut statement = self.idle.connection.prepare(&sql)?;
+            let mut statement = self.idle.connection.prepare(&select(table))?;
             let mut rows = statement.query([])?;
             let mut page = empty(table);
             while let Some(row) = rows.next()? {
@@ -80,6 +78,19 @@ impl Export {
         let number: i64 = row.get(0)?;
         Err(StoreError::damaged(&self.dir, format!("the {what} {number} does not match its checksum")))
     }
+}
+
+fn select(table: &Table) -> String {
+    let column = |column: &Column| match column.name {
+        "enabled" => "json_extract(body, '$.disabled') IS NULL AS enabled",
+        // The runs of gateways with another store have numbers above 0.
+        "epoch" => "row_number() OVER (ORDER BY changes, started_at) - (SELECT count(*) FROM runs) AS epoch",
+        same => same,
+    };
+    let columns: Vec<_> = table.columns.iter().map(column).collect();
+    // This backend has counters of its own, without a space.
+    let rows = if table.name == "counters" { "WHERE space <> ''" } else { "" };
+    format!("SELECT {} FROM {} {rows} ORDER BY {}", columns.join(", "), table.name, table.order)
 }
 
 fn empty(table: &'static Table) -> Page {

@@ -43,7 +43,7 @@ async fn contents(api: &Api) -> Vec<Value> {
     loop {
         for event in page["events"].as_array().unwrap() {
             let id = event["event"]["id"].as_str().unwrap();
-            contents.push(get(&format!("events/{}", id)).await);
+            contents.push(get(&format!("events/{id}")).await);
         }
         let Some(next) = page["next"].as_str() else { break };
         page = get(&format!("events?limit=500&before={next}")).await;
