@@ -16,7 +16,7 @@ type Place = (usize, String);
 
 /// Returns the event with the mask in place of the credentials of HTTP requests; `None` if it has none.
 pub(super) fn hidden(event: &RawValue) -> Option<Box<RawValue>> {
-    rewrite(event, 0, &mut |_, _| to_raw_value(MASK).ok())
+    rewrite(event, event, 0, &mut |_, _| to_raw_value(MASK).ok())
 }
 
 /// Returns an event that a client has edited, with the credentials of the stored one in place of masks; `None` if it has
@@ -26,12 +26,12 @@ pub(super) fn hidden(event: &RawValue) -> Option<Box<RawValue>> {
 /// Returns the path to a mask that stands for no stored value.
 pub(super) fn restored(edited: &RawValue, stored: &RawValue) -> Result<Option<Box<RawValue>>, String> {
     let mut secrets = BTreeMap::new();
-    rewrite(stored, 0, &mut |place, value| {
+    rewrite(stored, stored, 0, &mut |place, value| {
         secrets.insert(place, value.to_owned());
         None
     });
     let mut unknown = None;
-    let restored = rewrite(edited, 0, &mut |place, value| {
+    let restored = rewrite(edited, stored, 0, &mut |place, value| {
         if !is_mask(value) {
             return None;
         }
@@ -44,14 +44,16 @@ pub(super) fn restored(edited: &RawValue, stored: &RawValue) -> Result<Option<Bo
     unknown.map_or(Ok(restored), Err)
 }
 
-/// Returns the event with other values of the headers for which `change` has one; `None` if that is none.
+/// Returns the event with other values of the headers for which `change` has one; `None` if that is none. The type of the
+/// `stored` event decides what is a request, because it decided what the client has read as a mask.
 fn rewrite(
     event: &RawValue,
+    stored: &RawValue,
     depth: usize,
     change: &mut impl FnMut(Place, &RawValue) -> Option<Box<RawValue>>,
 ) -> Option<Box<RawValue>> {
     let mut members = Members::read(event)?;
-    let ty = members.event_type()?;
+    let ty = Members::read(stored)?.event_type()?;
     let is_request = ty == HTTP_REQUEST;
     if !is_request && !ty.starts_with(SYSTEM_PREFIX) {
         return None;
@@ -74,7 +76,8 @@ fn rewrite(
     // A system event about an event.
     if !is_request
         && let Some(event) = data.get("event")
-        && let Some(new) = rewrite(&event.value.clone(), depth + 1, change)
+        && let Some(stored) = part(stored, "data").and_then(|data| part(&data, "event"))
+        && let Some(new) = rewrite(&event.value.clone(), &stored, depth + 1, change)
     {
         event.value = new;
         changed = true;
@@ -84,6 +87,10 @@ fn rewrite(
     }
     members.get("data")?.value = data.write()?;
     members.write()
+}
+
+fn part(object: &RawValue, name: &str) -> Option<Box<RawValue>> {
+    Members::read(object)?.value(name).map(ToOwned::to_owned)
 }
 
 #[cfg(test)]
@@ -131,6 +138,9 @@ mod tests {
         let edited = hidden(&stored).unwrap().get().replace(r#""path":"/""#, r#""path":"/new""#);
         let restored_to = restored(&raw(&edited), &stored).unwrap().unwrap();
         assert_eq!(restored_to.get(), REQUEST.replace(r#""path":"/""#, r#""path":"/new""#));
+        let retyped = edited.replace(HTTP_REQUEST, "user.created");
+        let restored_to = restored(&raw(&retyped), &stored).unwrap().unwrap();
+        assert!(restored_to.get().contains("Bearer key"), "{restored_to}");
         let replaced = REQUEST.replace("Bearer key", "Bearer other");
         assert!(restored(&raw(&replaced), &stored).unwrap().is_none(), "there is nothing to restore");
         let without = raw(&REQUEST.replace(r#""COOKIE":"a=b","#, ""));
