@@ -287,10 +287,11 @@ fn unprivileged_pg_ctl(bin: &Path, dir: &Path) -> PathBuf {
 /// Returns the folder of the newest PostgreSQL of this machine.
 fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().filter_map(Result::ok);
+    // Of some versions there may be only a client.
+    let servers = versions.filter(|version| version.path().join("bin/initdb").exists());
     let newest =
-        versions.max_by_key(|version| version.file_name().to_string_lossy().parse::<u32>().unwrap_or(0));
-    let installed =
-        newest.map(|version| version.path().join("bin")).filter(|bin| bin.join("initdb").exists());
+        servers.max_by_key(|version| version.file_name().to_string_lossy().parse::<u32>().unwrap_or(0));
+    let installed = newest.map(|version| version.path().join("bin"));
     let paths = std::env::var_os("PATH").unwrap_or_default();
     installed.or_else(|| std::env::split_paths(&paths).find(|bin| bin.join("initdb").exists()))
 }

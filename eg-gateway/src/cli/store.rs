@@ -68,7 +68,7 @@ mod tests {
         const URL: &str = "postgres://u:secret@localhost/d";
         let is_shared = |args: &[&str], variable| options(args, variable).unwrap().store.is_some();
         assert!(is_shared(&["-store", URL], None) && is_shared(&[], Some(URL)));
-        assert!(!is_shared(&[], None) && !is_shared(&["-embed-data-dir=d"], Some("")));
+        assert!(!is_shared(&[], Some("")));
         assert!(!format!("{:?}", options(&[], Some(URL)).unwrap()).contains("secret"));
         assert_eq!(options(&["-store-lease=2s"], None).unwrap().store_lease, Duration::from_secs(2));
         for (args, variable, expected) in [

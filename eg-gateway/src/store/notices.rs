@@ -11,6 +11,8 @@ use crate::decide::arrival::{NewEvent, Terms};
 use crate::decide::envelope::Stamp;
 use crate::decide::event::Outgoing;
 use crate::decide::lanes::Lane;
+use crate::decide::place::OTHER_SPACES;
+use crate::decide::router::DEFAULT_SPACE;
 use crate::decide::snapshot::Snapshot;
 use crate::decide::system::{Call, SystemEvent};
 use crate::decide::system_arrivals::system_arrivals;
@@ -63,6 +65,13 @@ pub(crate) struct Lost {
 }
 
 impl Notices {
+    /// Returns the space whose counters count an event. A client may name any space, and those without resources share their
+    /// counters.
+    pub(super) fn counted_space<'a>(&self, space: &'a str) -> &'a str {
+        let known = space == DEFAULT_SPACE || self.snapshot.catalog.has_space(space);
+        if known { space } else { OTHER_SPACES }
+    }
+
     /// Returns the events that report a given-up delivery, which was attempted so often, with the JSON of its event.
     pub(super) fn events(
         &self,

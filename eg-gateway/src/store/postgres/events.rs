@@ -13,8 +13,6 @@ use super::stored::named;
 use super::values::{get, values};
 use super::{PostgresStore, StoreError};
 use crate::decide::arrival::NewEvent;
-use crate::decide::place::OTHER_SPACES;
-use crate::decide::router::DEFAULT_SPACE;
 use crate::decide::volume;
 use crate::store::accounting::Counter;
 use crate::store::events::Accepted;
@@ -87,10 +85,7 @@ pub(super) async fn insert(session: &mut Session, mut requests: Vec<&mut Request
                 continue;
             };
             let conflict = !event.event.has_payload_of(&first);
-            // A client may name any space, and those without resources share their counters.
-            let space = &*event.origin.space;
-            let known = space == DEFAULT_SPACE || request.notices.snapshot.catalog.has_space(space);
-            let space = if known { space } else { OTHER_SPACES };
+            let space = request.notices.counted_space(&event.origin.space);
             batch.count(space, Counter::Duplicates, 1);
             if conflict {
                 batch.count(space, Counter::Conflicts, 1);

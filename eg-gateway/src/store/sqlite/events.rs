@@ -10,9 +10,6 @@ use super::accounting::count;
 use super::{SqliteStore, StoreError};
 use crate::decide::arrival::{NewEvent, Origin};
 use crate::decide::intake::{Fate, Intake};
-use crate::decide::place::OTHER_SPACES;
-use crate::decide::refusal::Kind;
-use crate::decide::router::DEFAULT_SPACE;
 use crate::decide::volume;
 use crate::store::accounting::Counter;
 use crate::store::events::Accepted;
@@ -72,7 +69,7 @@ pub(crate) fn insert(
         let key = params![space, event.id(), event.source(), event.ty(), method, path, since];
         if let Some(first) = duplicate.query_row(key, |row| row.get::<_, Vec<u8>>(0)).optional()? {
             let conflict = !event.has_payload_of(&first);
-            let space = if is_known(connection, space)? { space } else { OTHER_SPACES };
+            let space = notices.counted_space(space);
             count(connection, space, Counter::Duplicates, 1)?;
             if conflict {
                 count(connection, space, Counter::Conflicts, 1)?;
@@ -84,19 +81,6 @@ pub(crate) fn insert(
         store(connection, event, notices, losses)?;
     }
     Ok(Accepted::New)
-}
-
-/// Returns whether a space has resources. A client may name any other space, and those share their counters.
-fn is_known(connection: &Connection, space: &str) -> rusqlite::Result<bool> {
-    let resource = "SELECT EXISTS (SELECT 1 FROM config WHERE kind = ?1 AND space = ?2)";
-    let mut resource = connection.prepare_cached(resource)?;
-    let mut has = |kind: Kind| resource.query_row([kind.as_str(), space], |row| row.get::<_, bool>(0));
-    for kind in [Kind::EventType, Kind::Function, Kind::Subscription, Kind::Cors] {
-        if has(kind)? {
-            return Ok(true);
-        }
-    }
-    Ok(space == DEFAULT_SPACE)
 }
 
 fn store(
@@ -223,6 +207,8 @@ mod tests {
     use crate::configuration::Configuration;
     use crate::decide::arrival::Terms;
     use crate::decide::catalog::{Change, Resource, Version};
+    use crate::decide::place::OTHER_SPACES;
+    use crate::decide::router::DEFAULT_SPACE;
     use crate::decide::routes::Routing;
 
     async fn notices(store: &SqliteStore) -> Notices {
