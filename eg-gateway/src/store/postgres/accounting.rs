@@ -32,7 +32,7 @@ const DEAD: &str = "SELECT space, count(*) AS dead FROM deliveries
 impl PostgresStore {
     pub(in crate::store) async fn tallies(&self) -> Result<BTreeMap<String, Tally>, StoreError> {
         let mut tallies = BTreeMap::<String, Tally>::new();
-        for row in self.readers.query(TALLIES, values![]).await? {
+        for row in self.readers.scan(TALLIES, values![]).await? {
             let counter = match get::<Option<&str>>(&row, "state")? {
                 Some("discarded") => Counter::RetiredDiscarded,
                 Some(_) => Counter::Retired(name::<DeliveryState>(&row, "state")?),

@@ -19,6 +19,7 @@ use crate::decide::gate::{Candidate, Gatekeeper};
 use crate::decide::lanes::{Due, Lane, Wanted};
 use crate::store::claims::{Claim, Claimed};
 use crate::store::notices::{Losses, Lost, Notices};
+use crate::store::room;
 use crate::store::seal::DAMAGED;
 use crate::timestamp::Timestamp;
 
@@ -257,6 +258,7 @@ pub(super) async fn begin(
     if !claimed.is_empty() {
         let numbers: Vec<i64> = claimed.iter().map(|one| one.delivery).collect();
         let attempts: Vec<i64> = claimed.iter().map(|one| one.attempt.into()).collect();
+        session.numbers.grow(room::bytes(claimed.len(), 0));
         session.later(BEGIN, values![numbers.clone(), attempts.clone()]);
         session.later(ATTEMPT, values![numbers, attempts, now]);
     }

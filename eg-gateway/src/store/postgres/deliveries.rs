@@ -15,6 +15,7 @@ use crate::decide::delivery::Next;
 use crate::decide::lanes::Lane;
 use crate::store::claims::Finish;
 use crate::store::notices::{Losses, Notices};
+use crate::store::room;
 use crate::timestamp::{Timestamp, millis};
 
 const OUTCOMES: &str = "
@@ -107,7 +108,8 @@ async fn outcomes(session: &mut Session, finishes: &[Finish]) -> Result<HashSet<
     };
     if !unmade.is_empty() {
         let (deliveries, attempts) = numbers(&unmade);
-        rows.extend(session.query(FORGET, values![deliveries, attempts]).await?);
+        rows = session.query(FORGET, values![deliveries, attempts]).await?;
+        session.numbers.shrink(room::bytes(rows.len(), 0));
     }
     if !made.is_empty() {
         let (deliveries, attempts) = numbers(&made);

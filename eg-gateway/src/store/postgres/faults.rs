@@ -9,8 +9,13 @@ use tokio_postgres::error::SqlState;
 
 use super::StoreError;
 
-/// How long a statement may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// How many seconds a query may take.
+macro_rules! patience {
+    () => {
+        30
+    };
+}
+pub(super) use patience;
 
 /// Why a statement or a transaction failed.
 #[derive(Debug, Clone)]
@@ -89,7 +94,7 @@ impl From<Failure> for StoreError {
         match failure {
             Failure::Disconnected(reason) | Failure::Collided(reason) => Self::Unreachable(reason),
             Failure::Fenced => Self::LeaseLost,
-            Failure::Slow => Self::Slow(PATIENCE),
+            Failure::Slow => Self::Slow(Duration::from_secs(patience!())),
             Failure::Refused(reason) => Self::Failed(reason),
             Failure::Store(error) => error,
         }

@@ -58,6 +58,14 @@ impl Readers {
         Ok(rows)
     }
 
+    /// Runs one query that may read much.
+    pub(super) async fn scan(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let mut session = self.search().await?;
+        let rows = session.query(sql, values).await?;
+        session.end().await?;
+        Ok(rows)
+    }
+
     /// Returns a transaction for queries that read little: by key, or a page of an index.
     pub(super) async fn look_up(&self) -> Result<Reading<'_>, StoreError> {
         self.begin(None).await

@@ -55,6 +55,11 @@ const STATES: &str = "
     SELECT space, state, count(*) AS number, count(CASE WHEN state = 'dead' THEN discarded_at END) AS discarded
     FROM deliveries WHERE event = ANY($1) GROUP BY space, state";
 
+const FORGET_ATTEMPTS: &str = "
+    WITH forgotten AS (
+        DELETE FROM attempts WHERE delivery IN (SELECT seq FROM deliveries WHERE event = ANY($1)) RETURNING number)
+    SELECT count(*) AS number FROM forgotten";
+
 const LATE: &str = "
     SELECT seq, failures, crashes, since FROM deliveries
     WHERE state = 'pending' AND space = $1 AND subscription_id = $2 AND since < $3 ORDER BY since, seq LIMIT $4";
@@ -117,7 +122,7 @@ impl PostgresStore {
         while let Some(((accepted_at, seq), _)) = sweep.at
             && more(&self.room)
         {
-            let rows = self.readers.query(FIND, values![accepted_at, seq, before, EXAMINED]).await?;
+            let rows = self.readers.scan(FIND, values![accepted_at, seq, before, EXAMINED]).await?;
             let Some(last) = rows.last() else { break };
             let last = (time(last, "accepted_at")?, get(last, "seq")?);
             let mut finished = Vec::new();
@@ -218,14 +223,14 @@ impl Work for Forget {
             }
         }
         batch.write(session);
-        for statement in [
-            "DELETE FROM attempts WHERE delivery IN (SELECT seq FROM deliveries WHERE event = ANY($1))",
-            "DELETE FROM deliveries WHERE event = ANY($1)",
-            "DELETE FROM events WHERE seq = ANY($1)",
-        ] {
+        let attempts = session.one(FORGET_ATTEMPTS, values![events.clone()]).await?;
+        let attempts = usize::try_from(get::<i64>(&attempts, "number")?).unwrap_or_default();
+        for statement in
+            ["DELETE FROM deliveries WHERE event = ANY($1)", "DELETE FROM events WHERE seq = ANY($1)"]
+        {
             session.later(statement, values![events.clone()]);
         }
-        session.numbers.shrink(room::bytes(events.len() + deliveries, bytes));
+        session.numbers.shrink(room::bytes(events.len() + deliveries + attempts, bytes));
         Ok(events.len())
     }
 }

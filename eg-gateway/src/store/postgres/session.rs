@@ -14,7 +14,7 @@ use futures_util::{FutureExt as _, TryStreamExt as _};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, RowStream};
 
-use super::faults::Failure;
+use super::faults::{Failure, patience};
 use super::numbers::Numbers;
 use super::values::Value;
 
@@ -23,8 +23,11 @@ pub(super) const WRITE: &str =
     "BEGIN; SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
 /// How a transaction begins that sees one state of the database.
-pub(super) const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'; \
-    SET LOCAL idle_in_transaction_session_timeout = '30s'";
+pub(super) const READ: &str = concat!(
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '",
+    patience!(),
+    "s'; SET LOCAL idle_in_transaction_session_timeout = '30s'"
+);
 
 /// A connection, or one that a pool has lent.
 pub(super) trait Connected: Send + Sync {

@@ -279,8 +279,10 @@ impl Task {
                 () = &mut grace, if !refusing => refusing = true,
                 message = self.queue.arriving.recv(), if refusing && !self.queue.stopped => {
                     self.queue.arrived(message);
+                    let error = StoreError::Unreachable("there is no connection".to_owned());
+                    self.health.wrote(Err(&error));
                     for write in self.queue.take() {
-                        write.answer(Err(StoreError::Unreachable("there is no connection".to_owned())));
+                        write.answer(Err(error.clone()));
                     }
                 }
             }

@@ -24,6 +24,7 @@ use crate::decide::gate::Gatekeeper;
 use crate::decide::lanes::{Due, Lane, Wanted};
 use crate::decide::snapshot::Snapshot;
 use crate::store::notices::Notices;
+use crate::store::retention::Limits;
 use crate::store::seal::DAMAGED;
 
 const NOW: Timestamp = Timestamp::from_millis(5_000);
@@ -194,4 +195,41 @@ async fn a_damaged_event_is_not_delivered() {
     server.sql(&url, "UPDATE config SET body = body || ' '");
     let refused = store.load_catalog().await.err().unwrap().to_string();
     assert!(refused.contains("subscription `sub` of space `s` does not match its checksum"), "{refused}");
+}
+
+/// Each request for the status was a transaction that waited for the disk.
+#[tokio::test]
+async fn the_status_of_a_store_that_works_costs_no_transaction() {
+    let Some(server) = Postgres::shared() else { return };
+    let url = server.database();
+    let store = open(&url).await;
+    let tick = || server.sql(&url, "SELECT tick FROM writer");
+    let before = tick();
+    for _ in 0..3 {
+        store.check_writable().await.unwrap();
+    }
+    assert_eq!(tick(), before);
+    // After an error it may be the only write.
+    store.health.wrote(Err(&StoreError::Unreachable("gone".to_owned())));
+    store.check_writable().await.unwrap();
+    assert_ne!(tick(), before);
+    assert!(store.state().writable);
+}
+
+/// They took the connections for the queries that everybody waits for.
+#[tokio::test]
+async fn long_queries_take_turns_with_searches() {
+    let Some(server) = Postgres::shared() else { return };
+    let store = open(&server.database()).await;
+    let (one, two, three) =
+        tokio::join!(store.readers.search(), store.readers.search(), store.readers.search());
+    let searches = [one.unwrap(), two.unwrap(), three.unwrap()];
+    let limits = Limits { older_than: NOW, needed_since: NOW };
+    let patience = Duration::from_millis(100);
+    assert!(tokio::time::timeout(patience, store.tallies()).await.is_err());
+    assert!(tokio::time::timeout(patience, store.retain(limits)).await.is_err());
+    store.job("s".to_owned(), 1).await.unwrap();
+    drop(searches);
+    store.tallies().await.unwrap();
+    store.retain(limits).await.unwrap();
 }

@@ -6,13 +6,52 @@ use eg_sdk::history::{EventFilter, Loss, ReplayRequest};
 
 use super::super::stored::seal_of;
 use super::*;
+use crate::decide::delivery::Next;
+use crate::store::claims::{Claimed, Finish};
 use crate::store::dead_letters::DeadLetterQuery;
 use crate::store::events::{EventQuery, PAGE};
 use crate::store::jobs::Work;
+use crate::store::room::ROW;
 
 /// The number of events, and the bytes of each.
 const EVENTS: usize = 40;
 const SIZE: usize = 300_000;
+
+/// Returns a store with the events, and a delivery of each that is due.
+async fn filled(server: &Postgres, database: &str, url: &str) -> PostgresStore {
+    let store = open(url).await;
+    store.change(Version::default(), put("sub"), NOW).await.unwrap();
+    // The numbers of the last transaction are those of the connection.
+    store.close().await;
+    let (before, after) = (r#"{"specversion":"1.0","id":"a","source":"/s","type":"e","data":""#, r#""}"#);
+    let json = format!("{before}{}{after}", "x".repeat(SIZE));
+    let seal = seal_of(["s", "a", "e", "/s"], None, ["POST", "/"], NOW, json.as_bytes()).number();
+    server.sql(
+        database,
+        &format!(
+            "INSERT INTO events SELECT n, 's', 'a', 'e', '/s', NULL, 'POST', '/', 5000,
+                 convert_to('{before}' || repeat('x', {SIZE}) || '{after}', 'UTF8'), {seal}
+             FROM generate_series(1, {EVENTS}) AS n;
+             INSERT INTO deliveries (seq, event, space, subscription_id, function_id, state, since, due_at)
+             SELECT n, n, 's', 'sub', 'f', 'pending', 1000, 1000 FROM generate_series(1, {EVENTS}) AS n;
+             UPDATE writer SET event = {EVENTS}, delivery = {EVENTS}, bytes = 1000000"
+        ),
+    );
+    open(url).await
+}
+
+/// Claims what is due, up to so many bytes.
+async fn claim(store: &PostgresStore, bytes: usize) -> Vec<Claimed> {
+    let lane = Lane { space: "s".to_owned(), function: "f".to_owned() };
+    let due = Due { first: Some(NOW), retry: None };
+    let limit = 2 * EVENTS;
+    let wanted = Wanted { lane, limit, reserved: 0, retries: 9, side: Side::Oldest, due, stop: None };
+    let notices = notices(store).await;
+    let gate = Gatekeeper::new(Arc::clone(&notices.snapshot), DeliveryPolicy::default());
+    let (mut claims, losses) = store.claim(vec![wanted], NOW, bytes, gate, notices).await.unwrap();
+    assert!(losses.lost.is_empty(), "{losses:?}");
+    claims.remove(0).claimed
+}
 
 /// Claims of large events never came to an end: the database sent all events that were due, and most of them were
 /// thrown away.
@@ -21,37 +60,11 @@ async fn the_database_sends_no_more_than_what_is_kept() {
     let Some(server) = Postgres::shared() else { return };
     let database = server.database();
     let (proxy, url) = Proxy::start(server, &database).await;
-    let store = open(&url).await;
-    store.change(Version::default(), put("sub"), NOW).await.unwrap();
-    let (before, after) = (r#"{"specversion":"1.0","id":"a","source":"/s","type":"e","data":""#, r#""}"#);
-    let json = format!("{before}{}{after}", "x".repeat(SIZE));
-    let seal = seal_of(["s", "a", "e", "/s"], None, ["POST", "/"], NOW, json.as_bytes()).number();
-    server.sql(
-        &database,
-        &format!(
-            "INSERT INTO events SELECT n, 's', 'a', 'e', '/s', NULL, 'POST', '/', 5000,
-                 convert_to('{before}' || repeat('x', {SIZE}) || '{after}', 'UTF8'), {seal}
-             FROM generate_series(1, {EVENTS}) AS n;
-             INSERT INTO deliveries (seq, event, space, subscription_id, function_id, state, since, due_at)
-             SELECT n, n, 's', 'sub', 'f', 'pending', 1000, 1000 FROM generate_series(1, {EVENTS}) AS n;
-             UPDATE writer SET event = {EVENTS}, delivery = {EVENTS}"
-        ),
-    );
-    // The numbers of the last transaction are those of the connection.
-    store.close().await;
-    let store = open(&url).await;
+    let store = filled(server, &database, &url).await;
+    let notices = notices(&store).await;
     let sent = || proxy.sent.swap(0, Ordering::SeqCst);
     sent();
-
-    let lane = Lane { space: "s".to_owned(), function: "f".to_owned() };
-    let due = Due { first: Some(NOW), retry: None };
-    let limit = 2 * EVENTS;
-    let wanted = Wanted { lane, limit, reserved: 0, retries: 9, side: Side::Oldest, due, stop: None };
-    let notices = notices(&store).await;
-    let gate = Gatekeeper::new(Arc::clone(&notices.snapshot), DeliveryPolicy::default());
-    let (claims, losses) =
-        store.claim(vec![wanted], NOW, SIZE + SIZE / 2, gate, notices.clone()).await.unwrap();
-    assert_eq!((claims[0].claimed.len(), losses.lost.len()), (2, 0));
+    assert_eq!(claim(&store, SIZE + SIZE / 2).await.len(), 2);
     assert!(sent() < 3 * SIZE, "a claim");
 
     let query =
@@ -84,4 +97,36 @@ async fn the_database_sends_no_more_than_what_is_kept() {
     let page = store.dead_letters(query).await.unwrap();
     assert_eq!((page.dead_letters.len(), page.next), (PAGE.div_ceil(SIZE), Some(27)));
     assert!(sent() < PAGE + 2 * SIZE, "a page of dead letters");
+}
+
+/// The attempts of a function that always fails took no room, and the store grew beyond its limit.
+#[tokio::test]
+async fn attempts_take_room() {
+    let Some(server) = Postgres::shared() else { return };
+    let url = server.database();
+    let store = filled(server, &url, &url).await;
+    let notices = notices(&store).await;
+    assert_eq!(store.room.used(), 1_000_000);
+    let claimed = claim(&store, SIZE + SIZE / 2).await;
+    assert_eq!(store.room.used(), 1_000_000 + 2 * ROW);
+    let [unmade, made] = &claimed[..] else { panic!("{claimed:?}") };
+    let finish = |claimed: &Claimed, next| Finish {
+        delivery: claimed.delivery,
+        attempt: claimed.attempt,
+        duration: Duration::ZERO,
+        next,
+        ordered: false,
+        suspect: false,
+        now: NOW,
+    };
+    let again = Next::Unmade { after: Duration::ZERO, error: "busy".to_owned() };
+    let finishes = vec![finish(unmade, again), finish(made, Next::Delivered)];
+    let losses = store.finish(finishes, notices).await.unwrap();
+    assert!(losses.lost.is_empty());
+    assert_eq!(store.room.used(), 1_000_000 + ROW);
+    // An event, a delivery and an attempt are forgotten.
+    let later = NOW.saturating_add(LEASE);
+    assert_eq!(store.retain(Limits { older_than: later, needed_since: NOW }).await.unwrap(), 1);
+    let json = u64::try_from(made.json.len()).unwrap();
+    assert_eq!(store.room.used(), 1_000_000 - 2 * ROW - json);
 }
