@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use eg_sdk::history::Loss;
+
 use super::{Losses, Notices, Store, StoreError};
-use crate::decide::delivery::Next;
-use crate::decide::gate::Gatekeeper;
+use crate::decide::delivery::{Gate, Next, SUBSCRIPTION_DELETED};
+use crate::decide::gate::{Candidate, Gatekeeper};
 use crate::decide::lanes::{Due, Lane, Wanted};
 use crate::decide::suspects::Suspect;
 use crate::timestamp::Timestamp;
@@ -40,6 +42,53 @@ pub(crate) struct Claim {
     pub(crate) claimed: Vec<Claimed>,
     /// When the next deliveries of the lane are due. Parked ones have no due time: they wait for another delivery.
     pub(crate) due: Due,
+}
+
+/// A due delivery as it was read.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) claimed: Claimed,
+    /// Why there must be no attempt: it is damaged, its subscription was deleted, or a job gives it up.
+    pub(super) given_up: Option<String>,
+}
+
+/// A delivery that must not be attempted: its number, how it ends and why.
+pub(super) type Refused = (i64, Loss, String);
+
+impl Loaded {
+    /// Asks the gate whether the next attempt may begin.
+    pub(super) fn pass(self, lane: &Lane, now: Timestamp, gate: &Gatekeeper) -> Result<Claimed, Refused> {
+        let Self { claimed: one, given_up } = self;
+        let candidate = Candidate {
+            space: &lane.space,
+            subscription_id: &one.subscription_id,
+            failures: one.failures,
+            crashes: one.crashes,
+            since: one.since,
+            now,
+        };
+        match given_up.map_or_else(|| gate.check(&candidate), |reason| Gate::Dead { reason }) {
+            Gate::Open => Ok(one),
+            Gate::Expired { reason } => Err((one.delivery, Loss::Expired, reason)),
+            Gate::Dead { reason } => Err((one.delivery, Loss::Dead, reason)),
+        }
+    }
+}
+
+/// What the store says about a subscription.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    pub(super) exists: bool,
+    /// The last delivery that each job gives up, and why.
+    pub(super) jobs: Vec<(i64, String)>,
+}
+
+impl Standing {
+    /// Returns why a delivery must not be attempted: the subscription was deleted, or a job gives the delivery up.
+    pub(super) fn given_up(&self, delivery: i64) -> Option<String> {
+        let job = self.jobs.iter().find(|(last, _)| *last >= delivery).map(|(_, reason)| reason.clone());
+        job.or_else(|| (!self.exists).then(|| SUBSCRIPTION_DELETED.to_owned()))
+    }
 }
 
 /// The end of an attempt.

@@ -5,6 +5,8 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::StoreError;
+use super::notices::{Losses, Lost};
+use super::seal::DAMAGED;
 
 /// The health of an open store.
 #[derive(Debug, Default)]
@@ -32,9 +34,20 @@ impl Health {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Counts an event or payload that does not fit its seal.
-    pub(in crate::store) fn found_damage(&self) {
+    /// Counts and reports the deliveries that were given up because their event is damaged.
+    pub(in crate::store) fn report_given_up(&self, losses: &Losses) {
+        for Lost { delivery, event_id, function, .. } in
+            losses.lost.iter().filter(|lost| lost.reason == DAMAGED)
+        {
+            self.damaged.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(delivery, event_id, function, "a stored event is damaged and is not delivered");
+        }
+    }
+
+    /// Counts and reports a damaged event that is not replayed.
+    pub(in crate::store) fn report_not_replayed(&self, event: i64) {
         self.damaged.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(event, "a stored event is damaged and is not replayed");
     }
 
     /// Returns how often damage was found since the store was opened.

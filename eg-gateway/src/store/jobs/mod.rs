@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 pub(super) use self::signals::JobSignals;
 use super::{Losses, Notices, Store, StoreError};
-use crate::decide::intake::Intake;
+use crate::decide::intake::{Fate, Intake};
 use crate::decide::lanes::Lane;
 use crate::timestamp::Timestamp;
 
@@ -72,6 +72,45 @@ pub(crate) struct Replayed {
     /// The lanes in which deliveries are due.
     pub(crate) lanes: Vec<Lane>,
 }
+
+impl Replayed {
+    /// Adds the deliveries of an event of `space`, except for what the losses say.
+    pub(super) fn add(&mut self, space: &str, intakes: &[Intake]) {
+        self.deliveries += intakes.len();
+        for Intake { subscription, fate } in intakes {
+            match fate {
+                Fate::Filtered { .. } => self.filtered += 1,
+                Fate::Dead { .. } => {}
+                Fate::Deliver { .. } => {
+                    let lane = Lane { space: space.to_owned(), function: subscription.function_id.clone() };
+                    if !self.lanes.contains(&lane) {
+                        self.lanes.push(lane);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The events of a part of the store that a replay selects.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Each with the deliveries to create.
+    pub(super) events: Vec<(i64, Vec<Intake>)>,
+    /// Events that are not as they were accepted. They are not replayed.
+    pub(super) damaged: Vec<i64>,
+    /// The last number that was examined.
+    pub(super) until: i64,
+}
+
+/// Maximum number of events in a slice of a replay.
+pub(super) const EVENTS_IN_SLICE: usize = 200;
+
+/// Maximum number of events that the search for the events of such a slice examines.
+pub(super) const EXAMINED: i64 = 10_000;
+
+/// The number of ended jobs that are kept.
+pub(super) const KEPT: i64 = 1_000;
 
 /// What a slice of a job has redriven.
 #[derive(Debug, Default)]

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use eg_sdk::history::Loss;
 use tokio_postgres::Row;
 
 use super::faults::Failure;
@@ -14,16 +13,15 @@ use super::stored::{Payload, up_to_bytes};
 use super::values::{Value, count, get, optional_time, time, values};
 use super::{PostgresStore, StoreError};
 use crate::decide::breaker::Side;
-use crate::decide::delivery::{Gate, SUBSCRIPTION_DELETED};
-use crate::decide::gate::{Candidate, Gatekeeper};
+use crate::decide::gate::Gatekeeper;
 use crate::decide::lanes::{Due, Lane, Wanted};
-use crate::store::claims::{Claim, Claimed};
-use crate::store::notices::{Losses, Lost, Notices};
+use crate::store::claims::{Claim, Claimed, Loaded, Standing};
+use crate::store::notices::{Losses, Notices};
 use crate::store::room;
 use crate::store::seal::DAMAGED;
 use crate::timestamp::Timestamp;
 
-/// The query for deliveries that meet a condition. [`Loaded`] reads its columns. A delivery whose event is missing is among
+/// The query for deliveries that meet a condition. [`loaded`] reads its columns. A delivery whose event is missing is among
 /// them, so that somebody hears of it.
 macro_rules! select {
     ($($condition:literal),+) => {
@@ -105,18 +103,8 @@ impl PostgresStore {
         notices: Notices,
     ) -> Result<(Vec<Claim>, Losses), StoreError> {
         let (claims, losses) = self.writer.run(Claims { wanted, now, bytes, gate, notices }).await?;
-        self.report_damage(&losses);
+        self.health.report_given_up(&losses);
         Ok((claims, losses))
-    }
-
-    /// Reports the deliveries that were given up because their event is damaged.
-    pub(super) fn report_damage(&self, losses: &Losses) {
-        for Lost { delivery, event_id, function, .. } in
-            losses.lost.iter().filter(|lost| lost.reason == DAMAGED)
-        {
-            self.health.found_damage();
-            tracing::error!(delivery, event_id, function, "a stored event is damaged and is not delivered");
-        }
     }
 }
 
@@ -213,7 +201,7 @@ impl Claiming<'_> {
         let values = values![space, function, self.now, failed, skip, limit, *self.bytes];
         let rows = session.query(query, values).await?;
         for row in &rows {
-            let loaded = Loaded::read(row)?;
+            let loaded = loaded(row)?;
             *self.bytes = self.bytes.saturating_sub(loaded.claimed.json.len().max(1));
             self.loaded.push(loaded);
         }
@@ -234,25 +222,13 @@ pub(super) async fn begin(
     }
     ask_about_subscriptions(session, lane, &mut loaded).await?;
     let (mut claimed, mut endings) = (Vec::new(), Vec::new());
-    for Loaded { claimed: one, given_up } in loaded {
-        let candidate = Candidate {
-            space: &lane.space,
-            subscription_id: &one.subscription_id,
-            failures: one.failures,
-            crashes: one.crashes,
-            since: one.since,
-            now,
-        };
-        let (loss, reason) =
-            match given_up.map_or_else(|| gate.check(&candidate), |reason| Gate::Dead { reason }) {
-                Gate::Open => {
-                    claimed.push(one);
-                    continue;
-                }
-                Gate::Expired { reason } => (Loss::Expired, reason),
-                Gate::Dead { reason } => (Loss::Dead, reason),
-            };
-        endings.push(Ending { delivery: one.delivery, loss, reason, attempted: false, now });
+    for one in loaded {
+        match one.pass(lane, now, gate) {
+            Ok(one) => claimed.push(one),
+            Err((delivery, loss, reason)) => {
+                endings.push(Ending { delivery, loss, reason, attempted: false, now });
+            }
+        }
     }
     give_up(session, endings, notices, losses).await?;
     if !claimed.is_empty() {
@@ -275,50 +251,39 @@ async fn ask_about_subscriptions(
     ids.sort_unstable();
     ids.dedup();
     let values = || -> Vec<Value> { values![&lane.space, ids.clone()] };
-    let subscribed = session.query(SUBSCRIBED, values()).await?;
-    let subscribed: Vec<String> = subscribed.iter().map(|row| get(row, "id")).collect::<Result<_, _>>()?;
-    let mut jobs: HashMap<String, Vec<(i64, String)>> = HashMap::new();
-    for row in session.query(GIVING_UP, values()).await? {
-        jobs.entry(get(&row, "subscription_id")?)
-            .or_default()
-            .push((get(&row, "last")?, get(&row, "reason")?));
+    let mut standings: HashMap<String, Standing> = HashMap::new();
+    for row in session.query(SUBSCRIBED, values()).await? {
+        standings.entry(get(&row, "id")?).or_default().exists = true;
     }
+    for row in session.query(GIVING_UP, values()).await? {
+        let job = (get(&row, "last")?, get(&row, "reason")?);
+        standings.entry(get(&row, "subscription_id")?).or_default().jobs.push(job);
+    }
+    let unknown = Standing::default();
     for Loaded { claimed, given_up } in loaded {
-        let id = &claimed.subscription_id;
-        let job = jobs.get(id).and_then(|jobs| jobs.iter().find(|(last, _)| *last >= claimed.delivery));
-        let why = job.map(|(_, reason)| reason.clone());
-        let why = why.or_else(|| (!subscribed.contains(id)).then(|| SUBSCRIPTION_DELETED.to_owned()));
+        let standing = standings.get(&claimed.subscription_id).unwrap_or(&unknown);
         let damaged = given_up.take_if(|reason| reason == DAMAGED);
-        *given_up = damaged.or(why).or(given_up.take());
+        *given_up = damaged.or_else(|| standing.given_up(claimed.delivery)).or(given_up.take());
     }
     Ok(())
 }
 
-/// A due delivery as it was read.
-pub(super) struct Loaded {
-    claimed: Claimed,
-    /// Why there must be no attempt.
-    given_up: Option<String>,
-}
-
-impl Loaded {
-    /// Reads a due delivery.
-    pub(super) fn read(row: &Row) -> Result<Self, Failure> {
-        let Payload { event, json, is_sound } = Payload::read(row)?;
-        let claimed = Claimed {
-            delivery: get(row, "seq")?,
-            attempt: count(row, "attempts")?.saturating_add(1),
-            failures: count(row, "failures")?,
-            previous: optional_time(row, "previous")?,
-            subscription_id: get(row, "subscription_id")?,
-            since: time(row, "since")?,
-            ordered: get(row, "ordered")?,
-            crashes: count(row, "crashes")?,
-            replay: get(row, "replay")?,
-            event_id: event.id,
-            event_type: event.ty,
-            json: json.into(),
-        };
-        Ok(Self { claimed, given_up: (!is_sound).then(|| DAMAGED.to_owned()) })
-    }
+/// Reads a due delivery.
+pub(super) fn loaded(row: &Row) -> Result<Loaded, Failure> {
+    let Payload { event, json, is_sound } = Payload::read(row)?;
+    let claimed = Claimed {
+        delivery: get(row, "seq")?,
+        attempt: count(row, "attempts")?.saturating_add(1),
+        failures: count(row, "failures")?,
+        previous: optional_time(row, "previous")?,
+        subscription_id: get(row, "subscription_id")?,
+        since: time(row, "since")?,
+        ordered: get(row, "ordered")?,
+        crashes: count(row, "crashes")?,
+        replay: get(row, "replay")?,
+        event_id: event.id,
+        event_type: event.ty,
+        json: json.into(),
+    };
+    Ok(Loaded { claimed, given_up: (!is_sound).then(|| DAMAGED.to_owned()) })
 }

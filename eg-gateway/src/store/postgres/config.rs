@@ -1,7 +1,5 @@
 //! Stores the configuration: it is loaded as a whole at start and changed resource by resource.
 
-use std::sync::Arc;
-
 use super::faults::Failure;
 use super::jobs::give_up;
 use super::queue::Work;
@@ -9,9 +7,8 @@ use super::session::Session;
 use super::stored::fits;
 use super::values::{get, values};
 use super::{PostgresStore, StoreError};
-use crate::decide::catalog::{Catalog, Change, Resource, Version};
-use crate::decide::delivery::{SUBSCRIPTION_DELETED, disabled};
-use crate::decide::refusal::Kind;
+use crate::decide::catalog::{Catalog, Change, Version};
+use crate::store::configuration::{gives_up, of_json, to_json};
 use crate::store::seal::of_bytes;
 use crate::timestamp::Timestamp;
 
@@ -33,7 +30,7 @@ impl PostgresStore {
                 let what = format!("{kind} `{id}` of space `{space}` does not match its checksum");
                 return Err(StoreError::Corrupt(what));
             }
-            catalog.apply(&Change::Put(resource(kind, body)?));
+            catalog.apply(&Change::Put(of_json(kind, body).map_err(Failure::unreadable)?));
         }
         catalog.version = *version;
         Ok(catalog)
@@ -73,44 +70,18 @@ impl Work for Changes {
 
 /// Writes a change.
 async fn apply(session: &mut Session, change: &Change, now: Timestamp) -> Result<(), Failure> {
+    let given_up = gives_up(change);
     match change {
         Change::Put(resource) => {
-            let body = match resource {
-                Resource::EventType(entry) => serde_json::to_string(&**entry),
-                Resource::Function(entry) => serde_json::to_string(&**entry),
-                Resource::Subscription(entry) => serde_json::to_string(&**entry),
-                Resource::Cors(entry) => serde_json::to_string(&**entry),
-            };
-            let body = body.map_err(Failure::unreadable)?;
-            let disabled_because = match resource {
-                Resource::Subscription(entry) => entry.disabled.as_deref(),
-                _ => None,
-            };
+            let body = to_json(resource).map_err(Failure::unreadable)?;
             let seal = i64::from(of_bytes(body.as_bytes()).number());
             let (kind, space, id) = (resource.kind().as_str(), resource.space(), resource.id());
-            session.later(PUT, values![kind, space, id, &body, disabled_because.is_none(), seal]);
-            match disabled_because {
-                Some(why) => give_up(session, space, id, &disabled(why), now).await,
-                None => Ok(()),
-            }
+            session.later(PUT, values![kind, space, id, &body, given_up.is_none(), seal]);
         }
-        Change::Delete { kind, space, id } => {
-            session.later(DELETE, values![kind.as_str(), space, id]);
-            match kind {
-                Kind::Subscription => give_up(session, space, id, SUBSCRIPTION_DELETED, now).await,
-                _ => Ok(()),
-            }
-        }
+        Change::Delete { kind, space, id } => session.later(DELETE, values![kind.as_str(), space, id]),
     }
-}
-
-fn resource(kind: &str, body: &str) -> Result<Resource, Failure> {
-    let read = match kind {
-        "event_type" => serde_json::from_str(body).map(Arc::new).map(Resource::EventType),
-        "function" => serde_json::from_str(body).map(Arc::new).map(Resource::Function),
-        "subscription" => serde_json::from_str(body).map(Arc::new).map(Resource::Subscription),
-        "cors" => serde_json::from_str(body).map(Arc::new).map(Resource::Cors),
-        other => return Err(Failure::unreadable(format!("unknown kind of resource `{other}`"))),
-    };
-    read.map_err(Failure::unreadable)
+    match given_up {
+        Some((space, subscription, why)) => give_up(session, space, subscription, &why, now).await,
+        None => Ok(()),
+    }
 }

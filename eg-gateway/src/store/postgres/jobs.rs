@@ -9,11 +9,8 @@ use super::queue;
 use super::session::Session;
 use super::values::{get, name, optional_date, time, values};
 use super::{PostgresStore, StoreError};
-use crate::store::jobs::{RunningJob, Work, percent};
+use crate::store::jobs::{KEPT, RunningJob, Work, percent};
 use crate::timestamp::Timestamp;
-
-/// The number of ended jobs that are kept.
-const KEPT: i64 = 1_000;
 
 /// What a slice of a job has done. The counts are added to those of the job.
 #[derive(Debug, Default)]

@@ -15,31 +15,13 @@ use super::session::Session;
 use super::stored::{Stored, event, named, size, up_to_bytes};
 use super::values::{get, values};
 use super::{PostgresStore, StoreError};
-use crate::decide::intake::{Fate, Intake};
-use crate::decide::lanes::Lane;
+use crate::decide::intake::Intake;
 use crate::store::events::PAGE;
-use crate::store::jobs::{Replayed, RunningJob, StoredEvent};
+use crate::store::jobs::{EVENTS_IN_SLICE, EXAMINED, Found, Replayed, RunningJob, StoredEvent};
 use crate::store::notices::Notices;
 use crate::store::ration::ROWS;
 use crate::store::room;
 use crate::timestamp::Timestamp;
-
-/// The events that match in a part of the store.
-#[derive(Debug)]
-struct Found {
-    /// Each with the deliveries to create.
-    events: Vec<(i64, Vec<Intake>)>,
-    /// Events that are not as they were accepted. They are not replayed.
-    damaged: Vec<i64>,
-    /// The last number that was examined.
-    until: i64,
-}
-
-/// Maximum number of events in a slice.
-const EVENTS_IN_SLICE: usize = 200;
-
-/// Maximum number of events that the search for the events of a slice examines.
-const EXAMINED: i64 = 10_000;
 
 const MATCHING: &str = up_to_bytes!(
     "$10",
@@ -74,10 +56,7 @@ impl PostgresStore {
         let slice = Slice { job: job.clone(), name, events, until, now, notices };
         let replayed = self.writer.run(slice).await?;
         if replayed.is_some() {
-            for event in damaged {
-                self.health.found_damage();
-                tracing::error!(event, "a stored event is damaged and is not replayed");
-            }
+            damaged.into_iter().for_each(|event| self.health.report_not_replayed(event));
         }
         Ok(replayed)
     }
@@ -157,19 +136,7 @@ impl Work for Slice {
             let deliveries = Deliveries { event: *event, space, intakes, now: self.now, replay };
             endings.extend(batch.add_deliveries(session, &deliveries)?);
             step.events += 1;
-            replayed.deliveries += intakes.len();
-            for Intake { subscription, fate } in intakes {
-                match fate {
-                    Fate::Filtered { .. } => replayed.filtered += 1,
-                    Fate::Dead { .. } => {}
-                    Fate::Deliver { .. } => {
-                        let lane = Lane { space: space.clone(), function: subscription.function_id.clone() };
-                        if !replayed.lanes.contains(&lane) {
-                            replayed.lanes.push(lane);
-                        }
-                    }
-                }
-            }
+            replayed.add(space, intakes);
         }
         step.deliveries = replayed.deliveries;
         batch.write(session);

@@ -3,7 +3,7 @@
 
 use tokio_postgres::Row;
 
-use super::claims::{Loaded, begin, select};
+use super::claims::{begin, loaded, select};
 use super::faults::Failure;
 use super::queue::Work;
 use super::session::Session;
@@ -48,7 +48,7 @@ impl PostgresStore {
         notices: Notices,
     ) -> Result<(Vec<Claim>, Losses), StoreError> {
         let (claims, losses) = self.writer.run(Suspects { suspects, now, gate, notices }).await?;
-        self.report_damage(&losses);
+        self.health.report_given_up(&losses);
         Ok((claims, losses))
     }
 
@@ -95,7 +95,7 @@ impl Work for Suspects {
         let (mut claims, mut losses) = (Vec::new(), Losses::default());
         for Suspect { delivery, lane, .. } in &self.suspects {
             let rows = session.query(SUSPECT, values![*delivery]).await?;
-            let loaded = rows.iter().map(Loaded::read).collect::<Result<_, _>>()?;
+            let loaded = rows.iter().map(loaded).collect::<Result<_, _>>()?;
             let how = (&self.gate, &self.notices);
             let claimed = begin(session, loaded, (lane, self.now), how, &mut losses).await?;
             claims.push(Claim { lane: lane.clone(), claimed, due: Due::default() });

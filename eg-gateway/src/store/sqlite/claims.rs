@@ -3,18 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use eg_sdk::history::Loss;
 use rusqlite::{Connection, Row, params};
 
 use super::columns::{is_unreadable, lossy};
 use super::seal::{EVENT, ID, TYPE, payload};
 use super::{SqliteStore, StoreError};
 use crate::decide::breaker::Side;
-use crate::decide::delivery::{Gate, SUBSCRIPTION_DELETED};
-use crate::decide::gate::{Candidate, Gatekeeper};
+use crate::decide::gate::Gatekeeper;
 use crate::decide::lanes::{Due, Lane, Wanted};
-use crate::store::claims::{Claim, Claimed};
-use crate::store::notices::{GivingUp, Losses, Lost, Notices};
+use crate::store::claims::{Claim, Claimed, Loaded, Refused, Standing};
+use crate::store::notices::{GivingUp, Losses, Notices};
 use crate::store::seal::DAMAGED;
 use crate::timestamp::Timestamp;
 
@@ -89,18 +87,8 @@ impl SqliteStore {
             Ok((claims, losses))
         };
         let (claims, losses) = self.writer.run_repeatable(claim).await?;
-        self.report_damage(&losses);
+        self.health.report_given_up(&losses);
         Ok((claims, losses))
-    }
-
-    /// Reports the deliveries that were given up because their event is damaged.
-    pub(super) fn report_damage(&self, losses: &Losses) {
-        for Lost { delivery, event_id, function, .. } in
-            losses.lost.iter().filter(|lost| lost.reason == DAMAGED)
-        {
-            self.health.found_damage();
-            tracing::error!(delivery, event_id, function, "a stored event is damaged and is not delivered");
-        }
     }
 }
 
@@ -165,9 +153,6 @@ pub(crate) fn claim_lane(
     Ok(Claim { lane, claimed, due })
 }
 
-/// A delivery that the gate ends: its number, how and why.
-pub(super) type Refused = (i64, Loss, String);
-
 /// The deliveries of one lane that are being claimed.
 struct Claiming<'a> {
     connection: &'a Connection,
@@ -204,7 +189,7 @@ impl Claiming<'_> {
             if let Some(stop) = self.stop.as_ref().filter(|_| !failed) {
                 loaded.given_up.get_or_insert_with(|| stop.clone());
             }
-            match pass(loaded, self.lane, self.now, self.gate) {
+            match loaded.pass(self.lane, self.now, self.gate) {
                 Ok(one) => {
                     *self.bytes = self.bytes.saturating_sub(one.json.len().max(1));
                     self.claimed.push(one);
@@ -213,32 +198,6 @@ impl Claiming<'_> {
             }
         }
         Ok(self.read - before)
-    }
-}
-
-/// Asks the gate whether the next attempt of a delivery may begin.
-pub(super) fn pass(
-    Loaded { claimed: one, given_up }: Loaded,
-    lane: &Lane,
-    now: Timestamp,
-    gate: &Gatekeeper,
-) -> Result<Claimed, Refused> {
-    let candidate = Candidate {
-        space: &lane.space,
-        subscription_id: &one.subscription_id,
-        failures: one.failures,
-        crashes: one.crashes,
-        since: one.since,
-        now,
-    };
-    let gate = match given_up {
-        None => gate.check(&candidate),
-        Some(reason) => Gate::Dead { reason },
-    };
-    match gate {
-        Gate::Open => Ok(one),
-        Gate::Expired { reason } => Err((one.delivery, Loss::Expired, reason)),
-        Gate::Dead { reason } => Err((one.delivery, Loss::Dead, reason)),
     }
 }
 
@@ -274,13 +233,6 @@ pub(super) struct Standings<'a> {
     known: BTreeMap<String, Standing>,
 }
 
-/// What the store says about a subscription.
-struct Standing {
-    exists: bool,
-    /// The last delivery that each job gives up, and why.
-    jobs: Vec<(i64, String)>,
-}
-
 impl<'a> Standings<'a> {
     pub(super) fn new(connection: &'a Connection, space: &'a str) -> Self {
         Self { connection, space, known: BTreeMap::new() }
@@ -291,9 +243,7 @@ impl<'a> Standings<'a> {
         if !self.known.contains_key(subscription) {
             self.known.insert(subscription.to_owned(), self.look_up(subscription)?);
         }
-        let Some(Standing { exists, jobs }) = self.known.get(subscription) else { return Ok(None) };
-        let job = jobs.iter().find(|(last, _)| *last >= delivery).map(|(_, reason)| reason.clone());
-        Ok(job.or_else(|| (!exists).then(|| SUBSCRIPTION_DELETED.to_owned())))
+        Ok(self.known.get(subscription).and_then(|standing| standing.given_up(delivery)))
     }
 
     fn look_up(&self, subscription: &str) -> rusqlite::Result<Standing> {
@@ -303,13 +253,6 @@ impl<'a> Standings<'a> {
         let jobs = jobs.query_map(key, |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
         Ok(Standing { exists, jobs })
     }
-}
-
-/// A due delivery as it was read.
-pub(super) struct Loaded {
-    claimed: Claimed,
-    /// Why there must be no attempt: it is damaged, its subscription was deleted, or a job gives it up.
-    given_up: Option<String>,
 }
 
 /// Reads a due delivery. Of one that is damaged, it reads what is left.

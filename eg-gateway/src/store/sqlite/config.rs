@@ -1,7 +1,5 @@
 //! Stores the configuration: it is loaded as a whole at start and changed resource by resource.
 
-use std::sync::Arc;
-
 use rusqlite::types::Type;
 use rusqlite::{Connection, params};
 
@@ -9,8 +7,7 @@ use super::jobs::give_up;
 use super::seal::bytes_fit;
 use super::{SqliteStore, StoreError};
 use crate::decide::catalog::{Catalog, Change, Resource, Version};
-use crate::decide::delivery::{SUBSCRIPTION_DELETED, disabled};
-use crate::decide::refusal::Kind;
+use crate::store::configuration::{gives_up, of_json, to_json};
 use crate::store::seal::of_bytes;
 use crate::timestamp::Timestamp;
 
@@ -79,12 +76,7 @@ pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Catalog> {
 pub(crate) fn apply(connection: &Connection, change: &Change, now: Timestamp) -> rusqlite::Result<()> {
     match change {
         Change::Put(resource) => {
-            let body = match resource {
-                Resource::EventType(entry) => serde_json::to_string(&**entry),
-                Resource::Function(entry) => serde_json::to_string(&**entry),
-                Resource::Subscription(entry) => serde_json::to_string(&**entry),
-                Resource::Cors(entry) => serde_json::to_string(&**entry),
-            };
+            let body = to_json(resource);
             let body = body.map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
             let key = (resource.kind().as_str(), resource.space(), resource.id());
             connection.prepare_cached(PUT)?.execute(params![
@@ -94,32 +86,18 @@ pub(crate) fn apply(connection: &Connection, change: &Change, now: Timestamp) ->
                 body,
                 of_bytes(body.as_bytes())
             ])?;
-            if let Resource::Subscription(entry) = resource
-                && let Some(why) = &entry.disabled
-            {
-                give_up(connection, &entry.space, &entry.subscription_id, &disabled(why), now)?;
-            }
         }
         Change::Delete { kind, space, id } => {
             let delete = "DELETE FROM config WHERE kind = ?1 AND space = ?2 AND id = ?3";
             connection.prepare_cached(delete)?.execute(params![kind.as_str(), space, id])?;
-            if *kind == Kind::Subscription {
-                give_up(connection, space, id, SUBSCRIPTION_DELETED, now)?;
-            }
         }
     }
-    Ok(())
+    match gives_up(change) {
+        Some((space, subscription, why)) => give_up(connection, space, subscription, &why, now),
+        None => Ok(()),
+    }
 }
 
 fn resource(kind: &str, body: &str) -> rusqlite::Result<Resource> {
-    let read = || -> Result<Resource, Box<dyn std::error::Error + Send + Sync>> {
-        match kind {
-            "event_type" => Ok(Resource::EventType(Arc::new(serde_json::from_str(body)?))),
-            "function" => Ok(Resource::Function(Arc::new(serde_json::from_str(body)?))),
-            "subscription" => Ok(Resource::Subscription(Arc::new(serde_json::from_str(body)?))),
-            "cors" => Ok(Resource::Cors(Arc::new(serde_json::from_str(body)?))),
-            other => Err(format!("unknown kind of resource `{other}`").into()),
-        }
-    };
-    read().map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, e))
+    of_json(kind, body).map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, e))
 }

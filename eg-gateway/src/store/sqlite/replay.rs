@@ -8,32 +8,12 @@ use super::events::{Deliveries, add_deliveries};
 use super::jobs::Step;
 use super::seal::{JSON, fits, sealed};
 use super::{SqliteStore, StoreError};
-use crate::decide::intake::{Fate, Intake};
-use crate::decide::lanes::Lane;
-use crate::store::jobs::{Replayed, RunningJob, StoredEvent};
+use crate::decide::intake::Intake;
+use crate::store::jobs::{EVENTS_IN_SLICE, EXAMINED, Found, Replayed, RunningJob, StoredEvent};
 use crate::store::notices::Notices;
 use crate::store::ration::{ROWS, Ration};
 use crate::store::room;
 use crate::timestamp::Timestamp;
-
-/// An event of a slice, with the deliveries to create.
-type Decided = (i64, Vec<Intake>);
-
-/// The events that match in a part of the store.
-#[derive(Debug)]
-struct Found {
-    events: Vec<Decided>,
-    /// Events that are not as they were accepted. They are not replayed.
-    damaged: Vec<i64>,
-    /// The last number that was examined.
-    until: i64,
-}
-
-/// Maximum number of events in a slice.
-const EVENTS_IN_SLICE: usize = 200;
-
-/// Maximum number of events that the search for the events of a slice examines.
-const EXAMINED: i64 = 10_000;
 
 const EVENTS: &str = concat!("SELECT ", sealed!(), ", e.seq FROM events e");
 
@@ -91,8 +71,7 @@ impl SqliteStore {
         // A slice that ended early finds the rest of them again.
         let reached = reached.unwrap_or(after);
         for event in damaged.into_iter().filter(|event| *event <= reached) {
-            self.health.found_damage();
-            tracing::error!(event, "a stored event is damaged and is not replayed");
+            self.health.report_not_replayed(event);
         }
         Ok(replayed)
     }
@@ -154,19 +133,6 @@ fn add(
         return Ok(false);
     }
     add_deliveries(connection, deliveries, notices, &mut replayed.losses)?;
-    let Deliveries { space, intakes, .. } = *deliveries;
-    replayed.deliveries += intakes.len();
-    for Intake { subscription, fate } in intakes {
-        match fate {
-            Fate::Filtered { .. } => replayed.filtered += 1,
-            Fate::Dead { .. } => {}
-            Fate::Deliver { .. } => {
-                let lane = Lane { space: space.to_owned(), function: subscription.function_id.clone() };
-                if !replayed.lanes.contains(&lane) {
-                    replayed.lanes.push(lane);
-                }
-            }
-        }
-    }
+    replayed.add(deliveries.space, deliveries.intakes);
     Ok(true)
 }

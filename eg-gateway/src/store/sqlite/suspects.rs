@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::claims::{Standings, carry_out, due, pass, select};
+use super::claims::{Standings, carry_out, due, select};
 use super::{SqliteStore, StoreError};
 use crate::decide::gate::Gatekeeper;
 use crate::decide::lanes::{Due, Lane};
@@ -31,7 +31,7 @@ impl SqliteStore {
             Ok((claims, losses))
         };
         let (claims, losses) = self.writer.run(claim).await?;
-        self.report_damage(&losses);
+        self.health.report_given_up(&losses);
         Ok((claims, losses))
     }
 
@@ -92,7 +92,7 @@ fn claim(
     let (mut claimed, mut refused) = (Vec::new(), Vec::new());
     let mut standings = Standings::new(connection, &lane.space);
     if let Some(found) = query.query_row([delivery], |row| due(row, &mut standings)).optional()? {
-        match pass(found, lane, now, gate) {
+        match found.pass(lane, now, gate) {
             Ok(one) => claimed.push(one),
             Err(one) => refused.push(one),
         }

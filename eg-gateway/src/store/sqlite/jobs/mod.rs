@@ -7,11 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{Name, Time, optional};
 use super::{SqliteStore, StoreError};
-use crate::store::jobs::{RunningJob, Work, percent};
+use crate::store::jobs::{KEPT, RunningJob, Work, percent};
 use crate::timestamp::Timestamp;
-
-/// The number of ended jobs that are kept.
-const KEPT: i64 = 1_000;
 
 /// What a slice of a job has done. The counts are added to those of the job.
 #[derive(Debug, Default)]
