@@ -23,11 +23,39 @@ const EMITTERS: usize = 6;
 /// The numbers that arrived, by key.
 type Arrived = Arc<Mutex<BTreeMap<String, Vec<u64>>>>;
 
-/// Starts a gateway that stands by, and sends it when it works.
-fn start(url: &str, working: &mpsc::Sender<Program>) {
-    let (command, working) = (command(url, "1s"), working.clone());
-    // At the end of the test, the last ones still stand by: `Program::spawn` panics then, and nobody hears of it.
-    std::thread::spawn(move || working.send(Program::spawn(command)));
+/// The gateways that stand by. Dropping this ends them, one after the other.
+struct Standbys {
+    url: String,
+    number: usize,
+    working: mpsc::Sender<Program>,
+    begun: mpsc::Receiver<Program>,
+}
+
+impl Standbys {
+    fn new(url: String) -> Self {
+        let (working, begun) = mpsc::channel();
+        Self { url, number: 0, working, begun }
+    }
+
+    /// Starts another one.
+    fn start(&mut self) {
+        let (command, working) = (command(&self.url, "1s"), self.working.clone());
+        std::thread::spawn(move || working.send(Program::spawn(command)));
+        self.number += 1;
+    }
+
+    /// Returns the next one that works.
+    fn next(&mut self) -> Option<Program> {
+        let program = self.begun.recv_timeout(PATIENCE).ok()?;
+        self.number -= 1;
+        Some(program)
+    }
+}
+
+impl Drop for Standbys {
+    fn drop(&mut self) {
+        while self.number > 0 && self.next().is_some() {}
+    }
 }
 
 async fn emit(key: usize, api: Arc<Mutex<Api>>, stop: Arc<AtomicBool>) -> BTreeSet<u64> {
@@ -67,14 +95,14 @@ async fn nothing_that_was_acknowledged_is_lost() {
     })
     .await;
     let url = server.database();
-    let (working, begun) = mpsc::channel();
-    start(&url, &working);
-    let mut active = begun.recv().unwrap();
+    let mut standbys = Standbys::new(url);
+    standbys.start();
+    let mut active = standbys.next().unwrap();
     active.api.event_type("e").await;
     active.api.http_function("f", &functions.url("/")).await;
     let subscription = json!({ "type": "async", "eventType": "e", "functionId": "f", "ordered": true });
     active.api.create("subscriptions", subscription).await;
-    (1..GATEWAYS).for_each(|_| start(&url, &working));
+    (1..GATEWAYS).for_each(|_| standbys.start());
 
     let (api, stop) = (Arc::new(Mutex::new(active.api.clone())), Arc::new(AtomicBool::new(false)));
     let emitters: Vec<_> =
@@ -91,8 +119,8 @@ async fn nothing_that_was_acknowledged_is_lost() {
         tokio::time::sleep(Duration::from_millis(fastrand::Rng::new().u64(..150))).await;
         active.kill();
         let died = Instant::now();
-        start(&url, &working);
-        active = begun.recv_timeout(PATIENCE).expect("a standby takes over");
+        standbys.start();
+        active = standbys.next().expect("a standby takes over");
         slowest = slowest.max(died.elapsed());
         *api.lock().unwrap() = active.api.clone();
     }
