@@ -362,14 +362,10 @@ impl<'a> Described<'a> {
     }
 }
 
-/// Returns the pattern of a trigger, if a queue must retry its events.
+/// Returns the pattern of a trigger, if a queue must retry its events and can: the build warns of the others.
 fn retried(function: &Function, trigger: &Trigger, stage: Option<&Stage>) -> Option<Retried> {
-    let pattern = match trigger {
-        _ if !needs::is_of_rule(trigger, stage) => return None,
-        Trigger::Event(event) => needs::pattern(event).ok()?,
-        Trigger::EventBridge { event_bridge, .. } => serde_json::to_value(event_bridge).ok()?,
-        _ => return None,
-    };
-    let Retries { attempts, pause } = Retries::of(function, needs::retry_of(trigger), stage).ok()??;
+    let pattern = needs::rule_of(trigger, stage)?.pattern()?;
+    let retries = Retries::of(function, needs::retry_of(trigger), stage);
+    let Retries { attempts, pause } = retries.ok().flatten()?;
     Some(Retried { pattern, attempts, pause })
 }

@@ -1,4 +1,4 @@
-//! Finds subscriptions to events that only an event gateway emits. A stage on AWS without a gateway refuses them.
+//! Finds subscriptions to events that only an event gateway emits. `template` refuses them for a stage that has none.
 
 use super::model::{Service, functions, place};
 use super::{Class, Finding};
@@ -11,7 +11,7 @@ pub(super) fn gateway_only(services: &[Service]) -> Vec<Finding> {
     subscribed
         .filter(|(_, ty)| needs::is_of_gateway(ty))
         .map(|(function, ty)| {
-            let message = format!("only an event gateway emits {ty}: a stage on AWS that has none refuses it");
+            let message = format!("only an event gateway emits {ty}, so it cannot be deployed to a stage without one");
             Finding::new(Class::GatewayOnly, message, vec![place(function, "")]).help(format!(
                 "for such a stage, write `exclude = [\"{ty}\"]` into [deploy.function.{}] of eg.toml, or leave the function out with \
                  `exclude` in [deploy]",
@@ -33,7 +33,7 @@ mod tests {
         assert_eq!(
             texts(&found),
             [
-                "only an event gateway emits eventgateway.function.invoked: a stage on AWS that has none refuses it @ shop.rs:1 shop-log"
+                "only an event gateway emits eventgateway.function.invoked, so it cannot be deployed to a stage without one @ shop.rs:1 shop-log"
             ]
         );
         assert!(found[0].help.as_deref().unwrap().contains("[deploy.function.shop-log]"));

@@ -8,7 +8,7 @@ use crate::artifacts::{Artifacts, DESCRIPTION, Packable, write};
 use crate::cli::{self, Architecture, Packages, Targets};
 use crate::console::text::{BOLD, DIM, columns, count, styled};
 use crate::exit::{Exit, Failure, warn};
-use crate::needs::{is_behind_gateway, is_route, pattern};
+use crate::needs::{Retries, is_behind_gateway, is_route, pattern};
 use crate::project::deploy::DEFAULT;
 use crate::project::services::{Code, Service};
 use crate::project::toolchain::{Machine, Toolchain};
@@ -73,6 +73,13 @@ pub(crate) async fn run(arguments: cli::BuildServices) -> Result<(), Failure> {
             function.events().filter(|event| !is_route(event)).filter_map(|event| pattern(event).err())
         {
             warn(&format!("{}: {reason}", function.id));
+        }
+    }
+    for Packable { manifest, stage, .. } in &programs {
+        for function in &manifest.functions {
+            for reason in Retries::impossible(function, stage.as_ref()) {
+                warn(&format!("{} ({}): {reason}", function.id, function.source));
+            }
         }
     }
     if programs.is_empty() {

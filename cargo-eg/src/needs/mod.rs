@@ -2,6 +2,7 @@
 //! `template` and `artifacts` write it down, each in a format of its own.
 
 mod retries;
+mod rules;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,8 @@ use eg_sdk::manifest::{EventTrigger, Function, Manifest, RetryOptions, RoutePath
 use serde::Serialize;
 use serde_json::{Value, json};
 
-pub(crate) use self::retries::{HIDDEN, KEPT, Retries, Tries, is_of_rule, retry_of};
+pub(crate) use self::retries::{HIDDEN, KEPT, Retries, Tries, retry_of};
+pub(crate) use self::rules::{Rule, rule_of};
 use crate::project::deploy::{EVENT_BUS, Stage};
 use crate::sockets::is_socket;
 
@@ -148,36 +150,28 @@ pub(crate) fn memory(function: &Function, stage: Option<&Stage>) -> u32 {
 
 /// Returns the patterns of the events that a function gets from the application's bus. A gateway delivers them without patterns.
 pub(crate) fn patterns(function: &Function, stage: Option<&Stage>) -> Vec<Value> {
-    if is_behind_gateway(stage) {
-        return Vec::new();
-    }
-    let subscribed = |trigger: &Trigger| match trigger {
-        Trigger::Event(event) if !event.is_http() => pattern(event).ok(),
-        Trigger::EventBridge { event_bridge, .. } if !event_bridge.is_of_aws() => Some(json!(event_bridge)),
-        _ => None,
+    let of_bus = |trigger| match rule_of(trigger, stage)? {
+        Rule::OfBus(pattern) => Some(pattern),
+        Rule::OfAws(_) | Rule::Schedule(_) => None,
     };
-    function.triggers.iter().filter_map(subscribed).collect()
+    function.triggers.iter().filter_map(of_bus).collect()
 }
 
 /// Returns the patterns of the events that a function gets from the default bus, where AWS's services emit them.
 pub(crate) fn patterns_of_aws(function: &Function) -> Vec<Value> {
-    let subscribed = |trigger: &Trigger| match trigger {
-        Trigger::EventBridge { event_bridge, .. } if event_bridge.is_of_aws() => Some(json!(event_bridge)),
-        _ => None,
+    let of_aws = |trigger| match rule_of(trigger, None)? {
+        Rule::OfAws(pattern) => Some(pattern),
+        Rule::OfBus(_) | Rule::Schedule(_) => None,
     };
-    function.triggers.iter().filter_map(subscribed).collect()
+    function.triggers.iter().filter_map(of_aws).collect()
 }
 
 /// Returns whether what the function fails to handle or rejects needs a place: events, for whose handling nobody waits,
 /// records of streams, and messages. A queue keeps the messages that fail, but not those that are rejected. What a gateway
 /// delivers has its place there.
 pub(crate) fn keeps_failures(function: &Function, stage: Option<&Stage>) -> bool {
-    let kept = |trigger: &Trigger| match trigger {
-        Trigger::EventBridge { event_bridge, .. } => event_bridge.is_of_aws(),
-        Trigger::Schedule { .. } | Trigger::Stream { .. } | Trigger::Queue { .. } => true,
-        _ => false,
-    };
-    function.triggers.iter().any(kept) || !patterns(function, stage).is_empty()
+    let is_batch = |trigger: &Trigger| matches!(trigger, Trigger::Stream { .. } | Trigger::Queue { .. });
+    function.triggers.iter().any(|trigger| is_batch(trigger) || rule_of(trigger, stage).is_some())
 }
 
 /// How often a batch of a stream is attempted if the function does not say. Lambda's own default, until its records expire,

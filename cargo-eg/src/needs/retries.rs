@@ -9,7 +9,7 @@ use std::time::Duration;
 use eg_grammar::{DeliveryLimits, DeliveryPolicy};
 use eg_sdk::manifest::{Function, RetryOptions, Trigger};
 
-use super::{is_behind_gateway, pattern, timeout};
+use super::{rule_of, timeout};
 use crate::project::deploy::Stage;
 
 /// Lambda's limits for an asynchronous invocation: three attempts within six hours.
@@ -27,7 +27,7 @@ const DAY: u32 = 24 * 60 * 60;
 const ATTEMPTED: u32 = KEPT - 4 * DAY;
 
 /// What a queue does with an event that a function fails to handle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Retries {
     /// The number of attempts, including the first.
     pub(crate) attempts: u32,
@@ -44,22 +44,12 @@ pub(crate) struct Tries {
     pub(crate) age: u32,
 }
 
-/// Whether a rule delivers the events of a trigger: no gateway and no route does.
-pub(crate) fn is_of_rule(trigger: &Trigger, stage: Option<&Stage>) -> bool {
-    match trigger {
-        Trigger::Event(event) => !is_behind_gateway(stage) && !event.is_http() && pattern(event).is_ok(),
-        Trigger::EventBridge { event_bridge, .. } => !is_behind_gateway(stage) || event_bridge.is_of_aws(),
-        Trigger::Schedule { .. } => true,
-        _ => false,
-    }
-}
-
 /// Returns the settings of the triggers whose events rules deliver.
 fn delivered<'a>(
     function: &'a Function,
     stage: Option<&'a Stage>,
 ) -> impl Iterator<Item = Option<&'a RetryOptions>> {
-    function.triggers.iter().filter(move |trigger| is_of_rule(trigger, stage)).map(retry_of)
+    function.triggers.iter().filter(move |trigger| rule_of(trigger, stage).is_some()).map(retry_of)
 }
 
 /// Returns the settings of a trigger.
@@ -72,6 +62,11 @@ pub(crate) fn retry_of(trigger: &Trigger) -> Option<&RetryOptions> {
 }
 
 impl Retries {
+    /// Returns what SQS cannot do for the triggers of a function.
+    pub(crate) fn impossible(function: &Function, stage: Option<&Stage>) -> Vec<String> {
+        delivered(function, stage).filter_map(|retry| Self::of(function, retry, stage).err()).collect()
+    }
+
     /// Returns what a trigger of a function wants of a queue. `None`: Lambda's own retries do.
     ///
     /// # Errors

@@ -36,17 +36,17 @@ pub(super) fn domain(application: &Application<'_>, builder: &mut Builder) {
     builder.add(format!("{DOMAIN}Mapping"), &what, resource("AWS::ApiGatewayV2::ApiMapping", mapping));
 }
 
-/// Returns the outputs with where requests go, and with what an alias or a CNAME of the domain must name.
+/// Returns the outputs: the URL of the domain, and the target of its DNS record.
 pub(super) fn outputs(application: &Application<'_>) -> Vec<(String, &'static str, Tree)> {
     let Some(domain) = &application.stage.domain else { return Vec::new() };
     let target = |name: &str| attribute(DOMAIN, name);
     [
         (
             "Url",
-            "Where requests go, once the DNS of the domain names the target",
+            "The URL of the API, as soon as the DNS record of the domain points to the target",
             format!("https://{}", domain.name).into(),
         ),
-        ("Target", "What the DNS record of the domain must name", target("RegionalDomainName")),
+        ("Target", "The target of the DNS record of the domain", target("RegionalDomainName")),
         (
             "TargetZone",
             "The hosted zone of the target, for an alias record of Route 53",

@@ -79,7 +79,7 @@ impl Whole<'_> {
             function: &function.id,
             service: &manifest.service,
             queues: self.queues,
-            retried: retried.values().map(String::as_str).collect(),
+            retried: retried.keys().map(String::as_str).collect(),
         };
         let permissions = needs::permissions(manifest, function, Some(application.stage));
         let role = role(application, permissions, &settings.policies, &own, &mut builder.problems);
@@ -93,14 +93,14 @@ impl Whole<'_> {
             api::routes(application, function, &id, self.paths, builder);
         }
         self.mappings(&id, settings.concurrency, builder);
-        let mut rules = Rules::new(application, &manifest.service, function, &id, &retried);
+        let mut rules = Rules::new(application, &manifest.service, function, &id);
         rules.add(builder);
         if let Some(tries) = Tries::of(function, Some(application.stage)) {
             let config = invoke_config(tries, &id, &arn(&failures_id(&manifest.service)));
             builder.add(format!("{id}Retries"), what, resource("AWS::Lambda::EventInvokeConfig", config));
         }
         let (made, into_queues) = (rules.made, rules.into_queues);
-        for (retries, queue) in &retried {
+        for (queue, retries) in &retried {
             let rules = into_queues.get(queue).map_or(&[][..], Vec::as_slice);
             retrying(application, what, (queue, *retries), rules, builder);
             let properties = reads(&id, queue, settings.concurrency)
@@ -109,7 +109,7 @@ impl Whole<'_> {
             let mapping = resource("AWS::Lambda::EventSourceMapping", properties);
             builder.add(format!("{id}Reads{queue}"), what, mapping);
         }
-        Made { rules: made, queues: retried.into_values().collect() }
+        Made { rules: made, queues: retried.into_keys().collect() }
     }
 
     fn function(&self, id: &str, code: &str, settings: &FunctionSettings, builder: &mut Builder) -> Tree {

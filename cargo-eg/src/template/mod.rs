@@ -25,7 +25,7 @@ mod tables;
 mod tree;
 mod websockets;
 
-use eg_sdk::manifest::{Function, Manifest, Trigger};
+use eg_sdk::manifest::{Function, Manifest};
 
 use crate::needs;
 use crate::project::deploy::{Bus, ExistingQueue, Gateway, Stage};
@@ -96,13 +96,9 @@ impl Application<'_> {
         if self.is_behind_gateway() {
             return false;
         }
-        let matches = |trigger: &Trigger| match trigger {
-            Trigger::Event(event) => needs::pattern(event).is_ok(),
-            Trigger::EventBridge { event_bridge: pattern, .. } => !pattern.is_of_aws(),
-            _ => false,
-        };
-        self.functions()
-            .any(|(_, function)| !function.emits.is_empty() || function.triggers.iter().any(matches))
+        self.functions().any(|(_, function)| {
+            !function.emits.is_empty() || !needs::patterns(function, Some(self.stage)).is_empty()
+        })
     }
 
     /// Whether functions handle the events of connections, so that there is a WebSocket API.

@@ -1,11 +1,12 @@
-//! Generates the rules that deliver events to functions: one for all event types of a function that are retried alike.
+//! Generates the rules that deliver events to functions: one for all event types of a function that Lambda retries alike, and one for
+//! each that a queue retries.
 
 use std::collections::BTreeMap;
 
-use eg_sdk::manifest::{EventTrigger, Function, Method, RetryOptions, RoutePath, Trigger};
+use eg_sdk::manifest::{EventTrigger, Function, Method, RoutePath, Trigger};
 use serde_json::{Value, json};
 
-use crate::needs::{self, Retries, Tries, is_of_rule, retry_of};
+use crate::needs::{self, Retries, Rule, Tries, retry_of, rule_of};
 use crate::sockets::is_socket;
 
 use super::builder::{Builder, resource};
@@ -31,7 +32,7 @@ fn leave_out(function: &Function, event_type: &str) -> String {
     }
 }
 
-/// The rules of one function, and the queues between them and the function.
+/// The rules of one function.
 pub(super) struct Rules<'a> {
     application: &'a Application<'a>,
     function: &'a Function,
@@ -40,42 +41,60 @@ pub(super) struct Rules<'a> {
     id: &'a str,
     /// The logical ids of the rules.
     pub(super) made: Vec<String>,
-    /// The logical ids of the queues whose events the function gets, by how these are retried.
-    queues: &'a BTreeMap<Retries, String>,
-    /// The rules that send to each of these queues.
+    /// The rules that send to queues, by the logical ids of these.
     pub(super) into_queues: BTreeMap<String, Vec<String>>,
 }
 
 /// How a rule hands events to a function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Way {
     /// The rule invokes the function, and tries to for this many seconds.
-    Directly {
-        age: u32,
-    },
-    Queued(Retries),
+    Directly { age: u32 },
+    /// The rule sends to the queue of a trigger with this name.
+    Queued(String),
 }
 
-/// Returns how the events of all triggers of a function are retried by queues, each with a logical id.
+/// Returns the name of a trigger in logical ids. It depends on nothing but what the trigger gets.
+fn named(trigger: &Trigger) -> String {
+    match trigger {
+        Trigger::Event(event) => pascal(&format!("on {}", event.event_type)),
+        Trigger::EventBridge { event_bridge, .. } => {
+            pascal(&format!("on {}", event_bridge.detail_type.join(" ")))
+        }
+        _ => "Schedule".to_owned(),
+    }
+}
+
+/// Returns the logical id of the queue between the rules of a trigger with this name and the function.
+fn queue_id(function: &str, named: &str) -> String {
+    format!("{function}{named}Queue")
+}
+
+/// Returns the logical ids of the queues that retry events for a function, and how they do.
+///
+/// Each event type has its own: CloudFormation replaces a queue whose logical id changes, and nobody would read the events in the
+/// old one. So the id must not depend on other subscriptions, or on what `retry` says.
 pub(super) fn queues_of(
     application: &Application<'_>,
     function: &Function,
     id: &str,
     problems: &mut Vec<String>,
-) -> BTreeMap<Retries, String> {
+) -> BTreeMap<String, Retries> {
     let stage = Some(application.stage);
-    let retried = function.triggers.iter().filter(|trigger| is_of_rule(trigger, stage));
+    let place = format!("{} ({})", function.id, function.source);
+    problems
+        .extend(Retries::impossible(function, stage).into_iter().map(|reason| format!("{place}: {reason}")));
     let mut queues = BTreeMap::new();
-    for retry in retried.map(retry_of) {
-        match Retries::of(function, retry, stage) {
-            Ok(None) => {}
-            Ok(Some(retries)) => drop(queues.insert(retries, String::new())),
-            Err(reason) => problems.push(format!("{} ({}): {reason}", function.id, function.source)),
+    for trigger in function.triggers.iter().filter(|trigger| rule_of(trigger, stage).is_some()) {
+        let Ok(Some(retries)) = Retries::of(function, retry_of(trigger), stage) else { continue };
+        let queue = queue_id(id, &named(trigger));
+        if let Some(other) = queues.insert(queue.clone(), retries)
+            && other != retries
+        {
+            problems.push(format!(
+                "{place}: two of its subscriptions share the queue `{queue}`, so they need the same `retry`"
+            ));
         }
-    }
-    for (number, name) in queues.values_mut().enumerate() {
-        let number = if number == 0 { String::new() } else { (number + 1).to_string() };
-        *name = format!("{id}EventsQueue{number}");
     }
     queues
 }
@@ -86,110 +105,84 @@ impl<'a> Rules<'a> {
         service: &'a str,
         function: &'a Function,
         id: &'a str,
-        queues: &'a BTreeMap<Retries, String>,
     ) -> Self {
-        Self { application, function, service, id, made: Vec::new(), queues, into_queues: BTreeMap::new() }
+        Self { application, function, service, id, made: Vec::new(), into_queues: BTreeMap::new() }
     }
 
     /// Adds the rules for the function's triggers.
     pub(super) fn add(&mut self, builder: &mut Builder) {
         // The event types by how they reach the function.
         let mut types: BTreeMap<Way, Vec<&str>> = BTreeMap::new();
-        let mut every = None;
         for trigger in &self.function.triggers {
-            match trigger {
-                // The gateway delivers them.
-                Trigger::Event(_) if self.application.is_behind_gateway() => {}
-                Trigger::Event(event) if !event.is_http() => {
-                    let Some(pattern) = self.subscription(event, builder) else { continue };
-                    let way = self.way(event.retry.as_ref(), builder);
-                    match pattern.get("detail-type") {
-                        Some(_) => types.entry(way).or_default().push(&event.event_type),
-                        None => every = Some((pattern, way)),
-                    }
-                }
-                Trigger::EventBridge { event_bridge: pattern, retry, .. }
-                    if is_of_rule(trigger, Some(self.application.stage)) =>
-                {
-                    let way = self.way(retry.as_ref(), builder);
-                    // Services of AWS emit on the default bus only.
-                    let bus = (!pattern.is_of_aws()).then(|| self.application.bus());
-                    let words = format!("on {}", pattern.detail_type.join(" "));
-                    let pattern = serde_json::to_value(pattern).unwrap_or_default();
-                    self.rule(&pascal(&words), bus, ("EventPattern", pattern.into()), way, builder);
-                }
-                Trigger::Schedule { schedule, .. } => {
-                    let way = self.way(None, builder);
-                    let expression = schedule.as_str();
-                    self.rule("Schedule", None, ("ScheduleExpression", expression.into()), way, builder);
-                }
-                _ => {}
+            if let Trigger::Event(event) = trigger {
+                self.review(event, builder);
             }
+            let Some(rule) = rule_of(trigger, Some(self.application.stage)) else { continue };
+            let way = self.way(trigger, builder);
+            let bus = matches!(rule, Rule::OfBus(_)).then(|| self.application.bus());
+            let on = match (trigger, rule) {
+                (Trigger::Event(event), Rule::OfBus(pattern)) if pattern.get("detail-type").is_some() => {
+                    types.entry(way).or_default().push(&event.event_type);
+                    continue;
+                }
+                (_, Rule::OfBus(pattern) | Rule::OfAws(pattern)) => ("EventPattern", pattern.into()),
+                (_, Rule::Schedule(schedule)) => ("ScheduleExpression", schedule.as_str().into()),
+            };
+            self.rule(&named(trigger), bus, on, &way, builder);
         }
         for (way, types) in types {
-            let words = match way {
-                Way::Directly { age } if age == rule_age(None) => "Rule".to_owned(),
+            let words = match &way {
+                Way::Directly { age } if *age == rule_age(None) => "Rule".to_owned(),
                 Way::Directly { age } => format!("Rule{age}"),
-                Way::Queued(retries) => format!("RuleOf{}Attempts", retries.attempts),
+                Way::Queued(named) => named.clone(),
             };
             for pattern in patterns(&types) {
                 let bus = Some(self.application.bus());
-                self.rule(&words, bus, ("EventPattern", pattern.into()), way, builder);
+                self.rule(&words, bus, ("EventPattern", pattern.into()), &way, builder);
             }
-        }
-        if let Some((pattern, way)) = every {
-            let bus = Some(self.application.bus());
-            self.rule("RuleOfEveryEvent", bus, ("EventPattern", pattern.into()), way, builder);
         }
     }
 
-    /// Returns how the events of a trigger with these settings reach the function.
-    fn way(&self, retry: Option<&RetryOptions>, builder: &mut Builder) -> Way {
+    /// Returns how the events of a trigger reach the function.
+    fn way(&self, trigger: &Trigger, builder: &mut Builder) -> Way {
+        let retry = retry_of(trigger);
         // What SQS cannot do is a problem already.
         if let Ok(Some(retries)) = Retries::of(self.function, retry, Some(self.application.stage)) {
             builder.notes.extend(retries.note(&self.function.id, retry));
-            return Way::Queued(retries);
+            return Way::Queued(named(trigger));
         }
         builder.notes.extend(Tries::note(&self.function.id, retry));
         Way::Directly { age: rule_age(retry) }
     }
 
-    /// Returns the pattern of a subscription that a bus can serve.
-    fn subscription(&mut self, event: &EventTrigger, builder: &mut Builder) -> Option<Value> {
+    /// Reports what a bus cannot do for a subscription.
+    fn review(&self, event: &EventTrigger, builder: &mut Builder) {
+        // Its route, the gateway or the WebSocket API delivers its events.
+        if self.application.is_behind_gateway() || needs::is_route(event) || is_socket(event) {
+            return;
+        }
         let EventTrigger { event_type, method, path, .. } = event;
         let id = &self.function.id;
-        let pattern = match needs::pattern(event) {
-            Ok(pattern) => pattern,
-            // A route takes requests for it, or the WebSocket API has one for it.
-            Err(_) if needs::is_route(event) || is_socket(event) => return None,
-            Err(reason) => {
-                let instead = leave_out(self.function, event_type);
-                builder.problems.push(format!("{id} ({}): {reason}; {instead}", self.function.source));
-                return None;
-            }
-        };
-        if *path != RoutePath::root() || *method != Method::Post {
+        if let Err(reason) = needs::pattern(event) {
+            let instead = leave_out(self.function, event_type);
+            builder.problems.push(format!("{id} ({}): {reason}; {instead}", self.function.source));
+        } else if *path != RoutePath::root() || *method != Method::Post {
             builder.notes.push(format!(
                 "{id}: an event bus has no paths, so it gets every {event_type}, not only {method} {path}"
             ));
         }
-        Some(pattern)
     }
 
     /// Adds a rule, and lets it invoke the function, unless it sends to a queue.
-    fn rule(&mut self, words: &str, bus: Option<Tree>, on: (&str, Tree), way: Way, builder: &mut Builder) {
+    fn rule(&mut self, words: &str, bus: Option<Tree>, on: (&str, Tree), way: &Way, builder: &mut Builder) {
         let rule = builder.free(format!("{}{words}", self.id));
-        let queue = match way {
-            Way::Directly { .. } => None,
-            Way::Queued(retries) => self.queues.get(&retries),
-        };
-        let age = match way {
-            Way::Directly { age } => age,
-            Way::Queued(_) => rule_age(None),
+        let (queue, age) = match way {
+            Way::Directly { age } => (None, *age),
+            Way::Queued(named) => (Some(queue_id(self.id, named)), rule_age(None)),
         };
         let target = map! {
             "Id" => if queue.is_some() { "queue" } else { "function" },
-            "Arn" => arn(queue.map_or(self.id, String::as_str)),
+            "Arn" => arn(queue.as_deref().unwrap_or(self.id)),
             "RetryPolicy" => rule_policy(age),
             "DeadLetterConfig" => map! { "Arn" => arn(&failures_id(self.service)) },
         };
@@ -198,7 +191,7 @@ impl<'a> Rules<'a> {
         let what = &self.function.id;
         builder.add(rule.clone(), what, resource("AWS::Events::Rule", properties));
         match queue {
-            Some(queue) => self.into_queues.entry(queue.clone()).or_default().push(rule.clone()),
+            Some(queue) => self.into_queues.entry(queue).or_default().push(rule.clone()),
             None => {
                 let permission = map! {
                     "Action" => "lambda:InvokeFunction",

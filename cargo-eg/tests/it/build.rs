@@ -358,13 +358,21 @@ fn two_programs_of_one_service_are_refused() {
 fn the_user_says_what_is_built_and_where_it_goes() {
     let app = App::new();
     let ask = json!({"triggers": [{"eventType": "ask", "mode": "sync", "method": "POST", "path": "/"}]});
-    order(&app, &[function("answer", &ask)]);
+    let retry = json!({"attempts": 2000, "minBackoff": 30, "maxBackoff": 30, "maxAge": 100_000});
+    let often = json!({"triggers": [{"eventType": "order.paid", "mode": "async", "method": "POST", "path": "/", "retry": retry}]});
+    order(&app, &[function("answer", &ask), function("often", &often)]);
     app.service("mail", &[record("mail", "send", "order.placed")], &Main::Serves);
     let built = build(&app, &["services/order", "--output", "out"]);
     assert_eq!(built.code, Some(0), "{built:?}");
     let reason = "warning: order-answer: an event bus returns no answers, so nothing there asks for ask; with a `path`, the \
         subscription would be a route of the HTTP API\n";
     assert!(built.stderr.contains(reason), "{}", built.stderr);
+    let reason = "): SQS delivers an event at most 1000 times, not 2000 times: lower `attempts` of `retry`\n";
+    assert!(
+        built.stderr.contains("warning: order-often (") && built.stderr.contains(reason),
+        "{}",
+        built.stderr
+    );
     assert!(
         app.path().join("out/order/bootstrap.zip").exists() && app.path().join("out/artifacts.json").exists()
     );

@@ -41,7 +41,10 @@ fn built() -> (App, Value) {
         record("order", &name, trigger)
             .replace("\"emits\":[]", "\"sinks\":[\"eventbridge\"],\"emits\":[\"order.paid\"]")
     });
-    app.service("order", &records, &Main::Serves);
+    let retried = records[1]
+        .replace("placed", "refused")
+        .replace("\"path\":\"/\"", "\"path\":\"/\",\"retry\":{\"attempts\":4}");
+    app.service("order", &[&records[..], &[retried]].concat(), &Main::Serves);
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
     let done = app.eg(&["build", "--json", "--architecture", architecture, "--cargo-profile", "dev"]);
     assert_eq!(done.code, Some(0), "{done:?}");
@@ -79,12 +82,18 @@ fn examples_read_what_is_there() {
     check(&terraform, "s.", &[service], &[]);
     check(&terraform, "f.", &functions, &[]);
     // The example itself adds some to each function and pattern, and the last ones are those of tables.
-    let others = ["zip", "hash", "id", "pattern", "partitionKey", "sortKey", "ttl"];
+    let others =
+        ["zip", "hash", "id", "pattern", "retry", "attempts", "pause", "partitionKey", "sortKey", "ttl"];
     check(&terraform, "each.value.", &functions, &others);
     let cdk = example("### CDK", "ts");
     check(&cdk, "built.", &[&artifacts], &[]);
     check(&cdk, "service.", &[service], &[]);
     check(&cdk, "described.", &functions, &[]);
+    let retried = functions.iter().find(|function| function["id"] == "order-refused").unwrap();
+    assert_eq!(retried["retries"][0]["pattern"], retried["patterns"][0]);
+    for members in [members(&terraform, "f."), members(&cdk, "described.")] {
+        assert!(members.contains("retries") && members.contains("patterns"), "{members:?}");
+    }
     let permissions = functions.iter().flat_map(|function| function["permissions"].as_array().unwrap());
     check(&cdk, "permission.", &permissions.collect::<Vec<_>>(), &[]);
 
@@ -97,6 +106,37 @@ fn examples_read_what_is_there() {
         keys(function).into_iter().filter(|key| !OPTIONAL.contains(&key.as_str())).collect::<BTreeSet<_>>()
     };
     assert_eq!(every_time(&shown["services"][0]["functions"][0]), every_time(functions[0]));
+}
+
+/// Its `locals` need no provider. Does nothing where Terraform is not installed.
+#[test]
+fn terraform_gives_a_queue_to_the_events_that_need_one() {
+    let (app, _) = built();
+    let terraform = example("### Terraform", "hcl");
+    app.write("main.tf", terraform.split_once("\nresource ").unwrap().0);
+    let question = "jsonencode({ for name, rule in local.patterns : rule.id => [name, rule.pattern, try(local.retries[name].attempts, 0)] })\n";
+    app.write("question", question);
+    let mut console = Command::new("terraform");
+    console
+        .arg("console")
+        .current_dir(app.path())
+        .stdin(fs::File::open(app.path().join("question")).unwrap());
+    let Ok(output) = console.output() else { return };
+    let done = Transcript::of(output);
+    let text: String = serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{done:?}"));
+    let mut found: Value = serde_json::from_str(&text).unwrap();
+    // A part of the hash of the pattern.
+    for rule in ["order-placed", "order-refused"] {
+        let name = found[rule][0].take();
+        let name = name.as_str().and_then(|name| name.strip_prefix(rule)).unwrap();
+        assert!(name.len() == 9 && name.starts_with('-'), "{name}");
+    }
+    let expected =
+        |ty: &str, attempts: u32| json!([null, json!({"detail-type": [ty]}).to_string(), attempts]);
+    assert_eq!(
+        found,
+        json!({"order-placed": expected("order.placed", 0), "order-refused": expected("order.refused", 4)})
+    );
 }
 
 #[test]
@@ -143,8 +183,18 @@ fn cdk_makes_a_stack() {
         assert!(made["Environment"]["Variables"]["EVENT_BUS"].is_object(), "{made}");
     }
     let rules = of_kind("AWS::Events::Rule");
-    assert_eq!(rules.len(), 1);
-    assert_eq!(rules[0]["EventPattern"], json!({"detail-type": ["order.placed"]}));
+    let patterns: Vec<_> =
+        rules.iter().map(|rule| rule["EventPattern"]["detail-type"][0].as_str().unwrap()).collect();
+    assert_eq!(patterns, ["order.placed", "order.refused"]);
+    // One goes to the function, the other through a queue.
+    let target = |rule: &Value| rule["Targets"][0]["Arn"]["Fn::GetAtt"][0].as_str().unwrap().to_owned();
+    let kind = |id: String| template["Resources"][id.as_str()]["Type"].clone();
+    let targets = [rules[0], rules[1]].map(|rule| kind(target(rule)));
+    assert_eq!(targets, ["AWS::Lambda::Function", "AWS::SQS::Queue"]);
+    let queue = &template["Resources"][target(rules[1]).as_str()]["Properties"];
+    assert_eq!([&queue["VisibilityTimeout"], &queue["MessageRetentionPeriod"]], [30, 14 * 24 * 60 * 60]);
+    assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], 4);
+    assert_eq!(of_kind("AWS::Lambda::EventSourceMapping").len(), 1);
     // Of the event and of the schedule.
     let retried = of_kind("AWS::Lambda::EventInvokeConfig");
     assert_eq!(retried.len(), 2);

@@ -26,7 +26,7 @@ fn retries_within_what_lambda_offers() {
 fn retries_beyond_lambda_go_through_a_queue() {
     let check = |retry: &str, attempts: u32, pause: u32, notes: &[&str]| {
         let (made, said) = made(&on(&format!(r#","retry":{{{retry}}}"#)), &json!({}));
-        let queue = &made["Resources"]["ShopShipItEventsQueue"]["Properties"];
+        let queue = &made["Resources"]["ShopShipItOnOrderPaidQueue"]["Properties"];
         assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], attempts, "{retry}");
         assert_eq!(queue["VisibilityTimeout"], pause, "{retry}");
         // SQS deletes what becomes older, and moves it nowhere.
@@ -48,25 +48,25 @@ fn retries_beyond_lambda_go_through_a_queue() {
     let resource = |id: &str| made["Resources"][id]["Properties"].clone();
     let arn = |id: &str| json!({"Fn::GetAtt": [id, "Arn"]});
     assert_eq!(
-        resource("ShopShipItEventsQueue")["RedrivePolicy"]["deadLetterTargetArn"],
-        arn("ShopShipItEventsQueueFailures")
+        resource("ShopShipItOnOrderPaidQueue")["RedrivePolicy"]["deadLetterTargetArn"],
+        arn("ShopShipItOnOrderPaidQueueFailures")
     );
-    let target = &resource("ShopShipItRuleOf5Attempts")["Targets"][0];
+    let target = &resource("ShopShipItOnOrderPaid")["Targets"][0];
     assert_eq!(
         (&target["Arn"], &target["DeadLetterConfig"]["Arn"]),
-        (&arn("ShopShipItEventsQueue"), &arn("ShopFailures"))
+        (&arn("ShopShipItOnOrderPaidQueue"), &arn("ShopFailures"))
     );
-    let sent = &resource("ShopShipItEventsQueuePolicy")["PolicyDocument"]["Statement"][0];
-    assert_eq!(sent["Condition"]["ArnEquals"]["aws:SourceArn"], json!([arn("ShopShipItRuleOf5Attempts")]));
+    let sent = &resource("ShopShipItOnOrderPaidQueuePolicy")["PolicyDocument"]["Statement"][0];
+    assert_eq!(sent["Condition"]["ArnEquals"]["aws:SourceArn"], json!([arn("ShopShipItOnOrderPaid")]));
     assert_eq!(
-        resource("ShopShipItReadsShopShipItEventsQueue"),
+        resource("ShopShipItReadsShopShipItOnOrderPaidQueue"),
         json!({
-            "FunctionName": {"Ref": "ShopShipIt"}, "EventSourceArn": arn("ShopShipItEventsQueue"),
+            "FunctionName": {"Ref": "ShopShipIt"}, "EventSourceArn": arn("ShopShipItOnOrderPaidQueue"),
             "FunctionResponseTypes": ["ReportBatchItemFailures"], "BatchSize": 1,
         })
     );
     assert!(rights(&made).iter().any(|right| {
-        right["Resource"] == json!([arn("ShopShipItEventsQueue")])
+        right["Resource"] == json!([arn("ShopShipItOnOrderPaidQueue")])
             && right["Action"][0] == "sqs:ReceiveMessage"
     }));
     // Nothing invokes the function asynchronously.
@@ -75,7 +75,7 @@ fn retries_beyond_lambda_go_through_a_queue() {
         (Value::Null, 0)
     );
     let alarm = resource("FailuresAlarm").to_string();
-    assert!(alarm.contains("ShopShipItEventsQueueFailures"), "{alarm}");
+    assert!(alarm.contains("ShopShipItOnOrderPaidQueueFailures"), "{alarm}");
 }
 
 #[test]
@@ -117,12 +117,49 @@ fn subscriptions_are_retried_as_each_says() {
     assert_eq!(
         rules,
         [
+            (json!(["b"]), json!("ShopShipItOnBQueue")),
+            (json!(["c"]), json!("ShopShipItOnCQueue")),
+            (json!(["d"]), json!("ShopShipItOnDQueue")),
             (json!(["a"]), json!("ShopShipIt")),
-            (json!(["c", "d"]), json!("ShopShipItEventsQueue2")),
-            (json!(["b"]), json!("ShopShipItEventsQueue")),
         ]
     );
     assert!(made["Resources"]["ShopShipItRetries"].is_object());
+}
+
+/// Nobody would read the events in a queue with another name.
+#[test]
+fn a_queue_keeps_its_name_whatever_else_changes() {
+    let event = |ty: &str, attempts: u32| {
+        format!(
+            r#"{{"eventType":"{ty}","mode":"async","method":"POST","path":"/","retry":{{"attempts":{attempts}}}}}"#
+        )
+    };
+    let of_aws =
+        r#"{"eventBridge":{"source":["aws.s3"],"detail-type":["Object Created"]},"retry":{"attempts":7}}"#;
+    let queues = |triggers: &[&str]| {
+        let (made, _) = made(&format!("[{}]", triggers.join(",")), &json!({}));
+        let queues = all(&made, "AWS::SQS::Queue").into_iter();
+        let retried = queues.filter(|(id, _)| !id.ends_with("Failures"));
+        retried
+            .map(|(id, queue)| format!("{id} {}", queue["RedrivePolicy"]["maxReceiveCount"]))
+            .collect::<Vec<_>>()
+    };
+    let (paid, placed) = (event("order.paid", 5), event("order.placed", 4));
+    let [of_paid, of_placed] = ["ShopShipItOnOrderPaidQueue 5", "ShopShipItOnOrderPlacedQueue 4"];
+    assert_eq!(queues(&[&paid]), [of_paid]);
+    assert_eq!(queues(&[&paid, &placed]), [of_paid, of_placed]);
+    assert_eq!(queues(&[&placed, of_aws, &paid]), ["ShopShipItOnObjectCreatedQueue 7", of_paid, of_placed]);
+    assert_eq!(queues(&[&event("order.paid", 9)]), ["ShopShipItOnOrderPaidQueue 9"]);
+
+    let alike = [event("order.paid", 5), event("order_paid", 5)];
+    assert_eq!(queues(&[&alike[0], &alike[1]]), [of_paid]);
+    let problems = of(&[shop(&format!("[{paid},{}]", event("order_paid", 6)), &json!({}))], "").unwrap_err();
+    assert_eq!(
+        problems,
+        [
+            "shop-ship_it (a.rs:1): two of its subscriptions share the queue `ShopShipItOnOrderPaidQueue`, so they need the same `retry`"
+        ]
+    );
 }
 
 /// An account has room for 300 rules on a bus.
@@ -147,11 +184,11 @@ fn events_that_are_retried_alike_share_a_rule() {
     assert_eq!(
         rules,
         [
-            ("ShopShipItRule", json!(["a", "c"])),
             // Lambda has one setting for a function: it would attempt these as often and as long as the others.
-            ("ShopShipItRuleOf13Attempts", json!(["b"])),
-            ("ShopShipItRuleOf1Attempts", json!(["d"])),
-            ("ShopShipItRuleOf2Attempts", json!(["e"])),
+            ("ShopShipItOnB", json!(["b"])),
+            ("ShopShipItOnD", json!(["d"])),
+            ("ShopShipItOnE", json!(["e"])),
+            ("ShopShipItRule", json!(["a", "c"])),
         ]
     );
     let config = &made["Resources"]["ShopShipItRetries"]["Properties"];
@@ -232,7 +269,7 @@ fn a_function_that_hears_of_every_event_gets_every_event() {
     let trigger =
         r#"[{"eventType":"eventgateway.event.received","mode":"async","method":"POST","path":"/"}]"#;
     let (made, notes) = made(trigger, &json!({}));
-    let rule = &made["Resources"]["ShopShipItRuleOfEveryEvent"]["Properties"];
+    let rule = &made["Resources"]["ShopShipItOnEventgatewayEventReceived"]["Properties"];
     assert_eq!(rule["EventPattern"], json!({"source": [{"prefix": ""}]}));
     assert_eq!(notes, [""; 0]);
 }

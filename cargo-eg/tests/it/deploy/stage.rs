@@ -134,10 +134,10 @@ fn an_event_that_a_queue_retries_is_a_dead_letter_in_the_end() {
     assert_eq!(emitted.code, Some(0), "{emitted:?}");
     // moto has made the first attempt: it receives the message for the mapping of the function, which it cannot run.
     for attempt in 2..=4 {
-        let event = received(&shop, "EventsQueue").unwrap_or_else(|| panic!("attempt {attempt}"));
+        let event = received(&shop, "OnOrderPlacedQueue").unwrap_or_else(|| panic!("attempt {attempt}"));
         assert_eq!([&event["detail-type"], &event["detail"]["ce"]["id"]], ["order.placed", "e1"], "{event}");
     }
-    assert_eq!(received(&shop, "EventsQueue"), None);
+    assert_eq!(received(&shop, "OnOrderPlacedQueue"), None);
 
     let letters = |arguments: &[&str]| shop.eg(&[&["dead-letters"], arguments, &["--stage", "dev"]].concat());
     let listed = letters(&["--function", "bill", "--json"]);
@@ -148,7 +148,7 @@ fn an_event_that_a_queue_retries_is_a_dead_letter_in_the_end() {
     );
     let retried = letters(&["retry", line["id"].as_str().unwrap(), "--data", "{\"order\":2}"]);
     assert_eq!(retried.stdout, "1 dead letter handed in again\n", "{retried:?}");
-    let event = received(&shop, "EventsQueue").unwrap();
+    let event = received(&shop, "OnOrderPlacedQueue").unwrap();
     assert_eq!(
         [&event["detail"]["order"], &event["detail"]["ce"]["id"]],
         [&json!(2), &json!("e1")],
@@ -174,7 +174,7 @@ fn a_message_that_a_function_rejected_goes_back_into_its_queue() {
     };
 
     let (name, target) = shop.aws.block_on(async {
-        let queue = url(&queues(&shop), "EventsQueue").await;
+        let queue = url(&queues(&shop), "OnOrderPlacedQueue").await;
         let name = queue.rsplit('/').next().unwrap().to_owned();
         let target = format!("arn:aws:sqs:eu-central-1:{}:{name}", shop.aws.account);
         (name, target)
