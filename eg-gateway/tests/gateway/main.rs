@@ -18,6 +18,7 @@ mod cors;
 mod crash;
 mod crash_work;
 mod delivery;
+mod deployment;
 #[cfg(target_os = "linux")]
 mod disk;
 mod edge;
