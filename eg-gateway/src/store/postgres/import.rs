@@ -85,7 +85,7 @@ impl Work for Import {
             Values::Blobs(blobs) => Value::Blobs(blobs),
         });
         session.query(&insert(table), values.collect()).await?;
-        if matches!(table.name, "events" | "deliveries") {
+        if matches!(table.name, "events" | "deliveries" | "attempts") {
             session.numbers.grow(room::bytes(*rows, *bytes));
         }
         Ok(())
