@@ -121,7 +121,7 @@ impl Command {
                 }
             },
             #[cfg(feature = "postgres")]
-            Self::Migrate { from, store } => migrate(&from, store),
+            Self::Migrate { from, store } => migrate(&from, store.as_deref()),
             Self::Restore { file, dir } => match eg_gateway::restore(&file, &dir) {
                 Ok(summary) => {
                     println!("{}: {summary}", dir.display());
@@ -143,9 +143,9 @@ fn failed(error: &StoreError) -> ExitCode {
 }
 
 #[cfg(feature = "postgres")]
-fn migrate(from: &Path, store: Option<String>) -> ExitCode {
+fn migrate(from: &Path, store: Option<&str>) -> ExitCode {
     let variable = |name: &str| std::env::var(name).ok();
-    let url = match super::store::url(store.as_deref(), variable) {
+    let url = match super::store::url(store, variable) {
         Ok(Some(url)) => url,
         Ok(None) => {
             eprintln!("error: name the database: --store postgres://USER:PASSWORD@HOST/DATABASE");
