@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use anstyle::AnsiColor;
 use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
+use eg_gateway::StoreUrl;
 use eg_grammar::{Mistake, OwnNames};
 
 pub(crate) use self::aws::{AwsAccess, OnAws};
@@ -156,6 +157,10 @@ pub(crate) struct Run {
     /// Start with empty state: delete events, dead letters, messages, logs and the services' data of earlier runs.
     #[arg(long)]
     pub(crate) fresh: bool,
+    /// Keep the gateway's store in a PostgreSQL database: postgres://USER:PASSWORD@HOST/DATABASE. Waits while another gateway works
+    /// with it.
+    #[arg(long, value_name = "URL", conflicts_with = "fresh")]
+    pub(crate) store: Option<StoreUrl>,
     #[command(flatten)]
     pub(crate) state: StateDir,
 }

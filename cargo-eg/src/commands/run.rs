@@ -236,6 +236,7 @@ fn options(arguments: &cli::Run) -> Options {
             visibility: Duration::from_secs(arguments.queue_visibility.into()),
             ..queues::QueueSettings::default()
         },
+        store: arguments.store.clone(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use eg_gateway::{Activity, Gateway};
+use eg_gateway::{Activity, Gateway, StoreUrl};
 use eg_grammar::variable::CONNECTIONS;
 use eg_local::Observer;
 use eg_local::emulator::{self, Emulator, OutputObserver};
@@ -46,6 +46,8 @@ pub(crate) struct Options {
     /// Whether schedules call functions.
     pub(crate) schedules: bool,
     pub(crate) queues: queues::QueueSettings,
+    /// The database of the gateway's store. `None`: the store is in a directory of the state.
+    pub(crate) store: Option<StoreUrl>,
 }
 
 /// The observers of what the application does.
@@ -355,6 +357,9 @@ async fn bind(
     })
 }
 
+/// How long a start may take before it is said what it waits for.
+const STAND_BY: Duration = Duration::from_secs(3);
+
 async fn start_gateway(state: &State, app: &Options, lambda: &str) -> Result<Gateway, Failure> {
     let ports = app.ports;
     let mut options = eg_gateway::Options::new(state.gateway());
@@ -365,7 +370,19 @@ async fn start_gateway(state: &State, app: &Options, lambda: &str) -> Result<Gat
     options.allowed_hosts.clone_from(&app.allowed_hosts);
     options.local_lambda = Some(lambda.to_owned());
     options.private_targets = eg_gateway::PrivateTargets::all();
-    Gateway::start(options).await.map_err(|error| match error {
+    options.store.clone_from(&app.store);
+    let started = Gateway::start(options);
+    tokio::pin!(started);
+    let started = match tokio::time::timeout(STAND_BY, &mut started).await {
+        Ok(started) => started,
+        Err(_) => {
+            eprintln!(
+                "waiting for the store: another gateway works with the database, or it does not answer"
+            );
+            started.await
+        }
+    };
+    started.map_err(|error| match error {
         eg_gateway::StartError::PortInUse { api, .. } => match api {
             eg_gateway::Api::Events => in_use(&[(ports.events, "Events API", "--port")]),
             eg_gateway::Api::Config => in_use(&[(ports.config, "Config API", "--config-port")]),

@@ -7,6 +7,7 @@ use crate::support::app::{App, Main, RUN, Transcript, record};
 use crate::support::load::SlowBuild;
 use crate::support::{eventually, http};
 use eg_sdk::{EventGateway, Settings};
+use eg_tests::postgres::Postgres;
 use rustix::process::Signal;
 
 fn client(url: &impl Fn(&str) -> String) -> EventGateway {
@@ -324,4 +325,38 @@ fn a_function_that_cannot_start_stops_the_app_with_its_reason() {
             logs.display()
         ),
     );
+}
+
+#[tokio::test]
+async fn the_store_may_be_in_a_database() {
+    let Some(server) = Postgres::shared() else { return };
+    let app = App::new();
+    app.service("mail", &[record("mail", "send", "order.paid")], &Main::Serves);
+    let url = server.database();
+    let mut run = app.run_with(&["--store", &url]);
+    let address = run.ready().await("events");
+    let emit = ["emit", "--url", &address, "--event", "order.paid", "--id", "order-1", "--data", "{\"n\":1}"];
+    assert_eq!(app.eg(&emit).code, Some(0));
+    eventually("the delivery is shown", || run.stderr().contains("delivered")).await;
+    run.signal(Signal::INT);
+    assert_eq!(run.wait(), Some(0), "{}", run.stderr());
+    assert!(!app.path().join(".eg/gateway").exists(), "nothing is stored on this machine");
+
+    let mut run = app.run_with(&["--store", &url]);
+    let _urls = run.ready().await;
+    let events = app.eg(&["events"]);
+    assert!(events.stdout.contains("order-1"), "{events:?}");
+    // A second one stands by, and says so.
+    let other = App::new();
+    other.service("mail", &[record("mail", "send", "order.paid")], &Main::Serves);
+    let mut standby = other.run_with(&["--store", &url]);
+    let waits = "waiting for the store: another gateway works with the database";
+    eventually("the second run waits", || standby.stderr().contains(waits)).await;
+    standby.signal(Signal::INT);
+    assert_eq!(standby.wait(), Some(130), "{}", standby.stderr());
+    run.signal(Signal::INT);
+    assert_eq!(run.wait(), Some(0), "{}", run.stderr());
+
+    let wrong = app.eg(&["run", "--store", "mysql://db.example/events"]);
+    assert!(wrong.code == Some(2) && wrong.stderr.contains("only `postgres` is known"), "{wrong:?}");
 }
