@@ -187,7 +187,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = MCP_EXAMPLES)]
 pub(crate) struct Mcp {
-    /// Offer only tools that change nothing and call no function.
+    /// Offer only tools that change nothing and call no function. Some of them build the services of the workspace.
     #[arg(long)]
     pub(crate) read_only: bool,
     #[command(flatten)]

@@ -1,11 +1,11 @@
 //! `cargo eg mcp`: offers what the commands do as tools of the Model Context Protocol, on standard input and output. Each call of a
 //! tool runs the command of `tools` in a process of its own, so tools and commands cannot differ.
 
+mod command;
 mod tools;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 
 use rmcp::model::{
@@ -17,13 +17,11 @@ use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler, ServiceExt as _, transport};
 use tokio::process::Command;
 
-use self::tools::{Effect, TOOLS, Tool};
+use self::command::{Outcome, Part};
+use self::tools::{Effect, Prints, TOOLS, Tool};
 use crate::cli;
 use crate::console::signals::Signals;
 use crate::exit::{Exit, Failure};
-
-/// The maximum length of a result, in bytes. A longer one would fill the context of a model.
-const LONGEST: usize = 100_000;
 
 /// What clients tell models about the tools.
 const INSTRUCTIONS: &str = "Tools for an event-driven application and its event gateway. To find out why a function did not run, \
@@ -77,25 +75,28 @@ impl Server {
         TOOLS.iter().filter(move |tool| !reads_only || tool.effect == Effect::Reads)
     }
 
-    /// Runs a command and returns what it prints.
-    async fn call(&self, words: Vec<String>) -> std::io::Result<CallToolResult> {
+    /// Runs the command of a tool and returns what it prints.
+    async fn call(&self, tool: &Tool, words: Vec<String>) -> std::io::Result<CallToolResult> {
         let mut command = Command::new(&self.program);
         command.args(words).envs(self.environment.iter().cloned());
-        // A call that the client gives up ends its command.
-        command.stdin(Stdio::null()).kill_on_drop(true);
-        let output = command.output().await?;
-        let [data, messages] = [&output.stdout, &output.stderr].map(|bytes| clipped(bytes));
-        Ok(match (output.status.success(), data.is_empty()) {
-            (true, false) => CallToolResult::success(vec![ContentBlock::text(data)]),
-            (true, true) if messages.is_empty() => {
-                CallToolResult::success(vec![ContentBlock::text("no results")])
-            }
-            (true, true) => CallToolResult::success(vec![ContentBlock::text(messages)]),
-            // A report of findings, for example.
-            (false, false) => {
-                CallToolResult::success(vec![ContentBlock::text(data), ContentBlock::text(messages)])
-            }
-            (false, true) => CallToolResult::error(vec![ContentBlock::text(messages)]),
+        let part = if tool.prints == Prints::Log { Part::Last } else { Part::First };
+        let Outcome { is_success, data, messages } = command::run(command, part).await?;
+        let is_report = tool.prints == Prints::Report && !data.is_empty();
+        let mut contents = Vec::new();
+        if !data.is_empty() {
+            contents.push(ContentBlock::text(data.text(&tool.advice())));
+        }
+        // The messages of a success are about data that are not there: "no events match".
+        if !messages.is_empty() && (!is_success || contents.is_empty()) {
+            contents.push(ContentBlock::text(messages.text("")));
+        }
+        if contents.is_empty() {
+            contents.push(ContentBlock::text(if is_success { "no results" } else { "the command failed" }));
+        }
+        Ok(if is_success || is_report {
+            CallToolResult::success(contents)
+        } else {
+            CallToolResult::error(contents)
         })
     }
 }
@@ -118,7 +119,7 @@ impl ServerHandler for Server {
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(tool) = self.tools().find(|tool| tool.name == request.name) else {
             let known: Vec<&str> = self.tools().map(|tool| tool.name).collect();
@@ -129,10 +130,15 @@ impl ServerHandler for Server {
             Ok(words) => words,
             Err(mistake) => return Ok(CallToolResult::error(vec![ContentBlock::text(mistake)]).into()),
         };
-        let result = self.call(words).await;
-        let result = result
-            .map_err(|error| ErrorData::internal_error(format!("cannot run the command: {error}"), None))?;
-        Ok(result.into())
+        let failed = |message| ErrorData::internal_error(message, None);
+        tokio::select! {
+            result = self.call(tool, words) => match result {
+                Ok(result) => Ok(result.into()),
+                Err(error) => Err(failed(format!("cannot run the command: {error}"))),
+            },
+            // Nobody reads this answer.
+            () = context.ct.cancelled() => Err(failed("the call was cancelled".to_owned())),
+        }
     }
 }
 
@@ -144,16 +150,27 @@ fn described(tool: &Tool) -> Described {
     Described::new(tool.name, tool.description, Arc::new(tool.schema())).with_annotations(annotations)
 }
 
-/// Returns text without the end that a model could not read anyway.
-fn clipped(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    if text.len() <= LONGEST {
-        return text.into_owned();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failure_stays_one_whatever_the_command_has_printed() {
+        let server = Server { program: "sh".into(), environment: Vec::new(), reads_only: false };
+        for (tool, script, is_error, expected) in [
+            ("list_events", "echo some; echo why >&2; exit 1", true, &["some\n", "why\n"][..]),
+            ("list_events", "echo why >&2; exit 1", true, &["why\n"]),
+            ("list_events", "exit 1", true, &["the command failed"]),
+            ("list_events", "echo some; echo note >&2", false, &["some\n"]),
+            ("list_events", "echo none >&2", false, &["none\n"]),
+            ("list_events", "exit 0", false, &["no results"]),
+            ("check", "echo finding; echo summary >&2; exit 20", false, &["finding\n", "summary\n"]),
+            ("check", "echo why >&2; exit 3", true, &["why\n"]),
+        ] {
+            let tool = TOOLS.iter().find(|known| known.name == tool).unwrap();
+            let result = server.call(tool, vec!["-c".to_owned(), script.to_owned()]).await.unwrap();
+            let texts: Vec<&str> = result.content.iter().map(|one| &*one.as_text().unwrap().text).collect();
+            assert_eq!((result.is_error, texts), (Some(is_error), expected.to_vec()), "{script}");
+        }
     }
-    let end = text.floor_char_boundary(LONGEST);
-    format!(
-        "{}…\n(cut after {end} of {} bytes: ask for less, for example with `limit`)",
-        &text[..end],
-        text.len()
-    )
 }

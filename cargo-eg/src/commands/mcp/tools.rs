@@ -9,6 +9,7 @@ pub(super) struct Tool {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
     pub(super) effect: Effect,
+    pub(super) prints: Prints,
     /// The words of the command.
     command: &'static [&'static str],
     parameters: &'static [Parameter],
@@ -23,6 +24,17 @@ pub(super) enum Effect {
     Calls,
     /// Something is lost.
     Discards,
+}
+
+/// What the command of a tool prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prints {
+    /// Data of which the first are the most important.
+    Data,
+    /// Lines of which the last are the most important.
+    Log,
+    /// Data that are complete although the command fails because of them.
+    Report,
 }
 
 /// A parameter of a tool.
@@ -40,6 +52,8 @@ struct Parameter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
+    /// The name of a package, not a path: what is built is the application's own code.
+    Package,
     Number,
     /// Any JSON.
     Json,
@@ -88,6 +102,7 @@ pub(super) const TOOLS: &[Tool] = &[
         name: "list_events",
         description: "Lists accepted events, the newest first, each with its payload and how many deliveries are in which state.",
         effect: Effect::Reads,
+        prints: Prints::Data,
         command: &["events", "--json"],
         parameters: &[
             TYPE,
@@ -111,6 +126,7 @@ pub(super) const TOOLS: &[Tool] = &[
         description: "Explains what happened to an event for each subscription: whether its filter matched, or which clause did not and \
                       with which value; each attempt with its error; when the next one is due.",
         effect: Effect::Reads,
+        prints: Prints::Data,
         command: &["show", "--json"],
         parameters: &[EVENT, SOURCE, TYPE],
     },
@@ -118,6 +134,7 @@ pub(super) const TOOLS: &[Tool] = &[
         name: "emit_event",
         description: "Emits an event. The gateway stores it and delivers it to every function that subscribes to its type.",
         effect: Effect::Calls,
+        prints: Prints::Data,
         command: &["emit", "--json"],
         parameters: &[
             required(text("type", "--event", "Type of the event, for example user.created.")),
@@ -131,6 +148,7 @@ pub(super) const TOOLS: &[Tool] = &[
         name: "replay_event",
         description: "Delivers a stored event again, to all subscriptions that match it today or to those of one function.",
         effect: Effect::Calls,
+        prints: Prints::Data,
         command: &["replay", "--json"],
         parameters: &[EVENT, SOURCE, TYPE, TO],
     },
@@ -138,6 +156,7 @@ pub(super) const TOOLS: &[Tool] = &[
         name: "retry_event",
         description: "Attempts the deliveries of an event now that wait for their next attempt.",
         effect: Effect::Calls,
+        prints: Prints::Data,
         command: &["retry", "--json"],
         parameters: &[EVENT, SOURCE, TYPE, TO],
     },
@@ -145,6 +164,7 @@ pub(super) const TOOLS: &[Tool] = &[
         name: "list_dead_letters",
         description: "Lists deliveries that were given up, the newest first, each with its event, its attempts and the reason.",
         effect: Effect::Reads,
+        prints: Prints::Data,
         command: &["dead-letters", "list", "--json"],
         parameters: &[
             FUNCTION,
@@ -157,6 +177,7 @@ pub(super) const TOOLS: &[Tool] = &[
         name: "retry_dead_letter",
         description: "Delivers one dead letter again, with another payload if one is given.",
         effect: Effect::Calls,
+        prints: Prints::Data,
         command: &["dead-letters", "retry", "--json"],
         parameters: &[LETTER, json("data", "--data", "Replaces the payload of the event.")],
     },
@@ -164,6 +185,7 @@ pub(super) const TOOLS: &[Tool] = &[
         name: "discard_dead_letter",
         description: "Discards one dead letter. The event and its attempts stay in the history.",
         effect: Effect::Discards,
+        prints: Prints::Data,
         command: &["dead-letters", "discard", "--json"],
         parameters: &[LETTER],
     },
@@ -171,47 +193,65 @@ pub(super) const TOOLS: &[Tool] = &[
         name: "read_logs",
         description: "Returns what the functions of the local application printed, with START, END and REPORT lines as on Lambda.",
         effect: Effect::Reads,
+        prints: Prints::Log,
         command: &["logs"],
         parameters: &[FUNCTION, SINCE],
     },
     Tool {
         name: "get_manifest",
-        description: "Builds a service and returns its manifest: functions with source lines, triggers and emitted events, and the \
-                      schemas of the events.",
+        description: "Builds a service, which runs the build scripts of the workspace, and returns its manifest: functions with source \
+                      lines, triggers and emitted events, and the schemas of the events.",
         effect: Effect::Reads,
+        prints: Prints::Data,
         command: &["manifest", "--json"],
         parameters: &[Parameter {
+            kind: Kind::Package,
             required: false,
-            ..last(
-                "package",
-                "Package of the service, or its folder; by default the package in the current folder.",
-            )
+            ..last("package", "Package of the workspace; by default the one in the current folder.")
         }],
     },
     Tool {
         name: "get_map",
-        description: "Builds the services and returns their map as nodes and edges: what leads to which functions, what those emit, what \
-                      no function emits or subscribes to, and loops.",
+        description: "Builds the services, which runs the build scripts of the workspace, and returns their map as nodes and edges: what \
+                      leads to which functions, what those emit, what no function emits or subscribes to, and loops.",
         effect: Effect::Reads,
+        prints: Prints::Data,
         command: &["graph", "--format", "json"],
         parameters: &[text("service", "--service", "Only the functions of this service.")],
     },
     Tool {
         name: "check",
-        description: "Builds the services and checks them together: ids, routes, names, schemas, events that nobody emits, loops.",
+        description: "Builds the services, which runs the build scripts of the workspace, and checks them together: ids, routes, names, \
+                      schemas, events that nobody emits, loops.",
         effect: Effect::Reads,
+        prints: Prints::Report,
         command: &["check", "--json"],
         parameters: &[],
     },
 ];
 
+/// The parameters with which a result can be made shorter.
+const NARROWING: [&str; 4] = ["limit", "function", "since", "service"];
+
 impl Tool {
+    /// Returns what an agent can do if a result is too long, to end a sentence.
+    pub(super) fn advice(&self) -> String {
+        let narrowing =
+            NARROWING.into_iter().filter(|name| self.parameters.iter().any(|one| one.name == *name));
+        let narrowing: Vec<String> = narrowing.map(|name| format!("`{name}`")).collect();
+        if narrowing.is_empty() {
+            String::new()
+        } else {
+            format!(": ask for less with {}", narrowing.join(" or "))
+        }
+    }
+
     /// Returns the JSON Schema of the arguments.
     pub(super) fn schema(&self) -> Map<String, Value> {
         let properties = self.parameters.iter().map(|parameter| {
             let Parameter { name, description, .. } = parameter;
             let schema = match parameter.kind {
-                Kind::Text => json!({"type": "string", "description": description}),
+                Kind::Text | Kind::Package => json!({"type": "string", "description": description}),
                 Kind::Number => json!({"type": "integer", "minimum": 1, "description": description}),
                 Kind::Flag => json!({"type": "boolean", "description": description}),
                 Kind::Json => json!({"description": description}),
@@ -251,6 +291,7 @@ impl Tool {
                 (None | Some(Value::Null), _) => continue,
                 (Some(value), Kind::Json) => value.to_string(),
                 (Some(Value::String(text)), Kind::Text) => text.clone(),
+                (Some(Value::String(text)), Kind::Package) if !text.contains(['/', '.']) => text.clone(),
                 (Some(Value::Number(number)), Kind::Number) => number.to_string(),
                 (Some(Value::Bool(true)), Kind::Flag) => {
                     words.extend(option.map(str::to_owned));
@@ -261,6 +302,7 @@ impl Tool {
                     let wanted = match kind {
                         Kind::Number => "a number",
                         Kind::Flag => "true or false",
+                        Kind::Package => "the name of a package",
                         Kind::Text | Kind::Json => "a string",
                     };
                     return Err(format!("`{name}` is {value}: it must be {wanted}"));
@@ -304,6 +346,7 @@ mod tests {
                     (Kind::Flag, _) => json!(true),
                     (_, "since" | "until") => json!("10m"),
                     (_, "state") => json!("dead"),
+                    (_, "package") => json!("users"),
                     _ => json!("--text"),
                 };
                 (parameter.name.to_owned(), value)
@@ -334,6 +377,11 @@ mod tests {
             ("explain_event", json!({}), "`event` is missing"),
             ("explain_event", json!({"event": 7}), "`event` is 7: it must be a string"),
             ("list_events", json!({"limit": "many"}), "`limit` is \"many\": it must be a number"),
+            (
+                "get_manifest",
+                json!({"package": "../other"}),
+                "`package` is \"../other\": it must be the name of a package",
+            ),
             ("list_events", json!({"system": 1}), "`system` is 1: it must be true or false"),
             (
                 "explain_event",
