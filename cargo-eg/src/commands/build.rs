@@ -1,16 +1,15 @@
 //! `cargo eg build`: builds the services for Lambda. `crate::artifacts` packs them.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{current_folder, json_pretty, print};
+use super::{current_folder, json_pretty, print, selected};
 use crate::artifacts::{Artifacts, DESCRIPTION, Packable, write};
 use crate::cli::{self, Architecture, Packages, Targets};
 use crate::console::text::{BOLD, DIM, columns, count, styled};
-use crate::exit::{Exit, Failure, warn};
+use crate::exit::{Failure, warn};
 use crate::needs::{Retries, is_behind_gateway, is_route, pattern};
 use crate::project::deploy::DEFAULT;
-use crate::project::services::{Code, Service};
+use crate::project::services::Service;
 use crate::project::toolchain::{Machine, Toolchain};
 use crate::project::{Build, Project, Wanted};
 
@@ -50,22 +49,7 @@ pub(crate) async fn run(arguments: cli::BuildServices) -> Result<(), Failure> {
     let Programs { project, machine, services } =
         programs(packages, targets, architecture, cargo_profile, stage.clone(), &current).await?;
     let folder = output.map_or_else(|| project.artifacts(&current), |folder| current.join(folder));
-    let mut programs = Vec::new();
-    for Service { manifest, code, deploy, .. } in services {
-        match code {
-            Code::Binary(path) => {
-                let stage = deploy.map(|deploy| deploy.stage(stage.as_deref()).cloned()).transpose()?;
-                // What a stage excludes is not for its tools either.
-                let manifest = match &stage {
-                    Some(stage) => stage.deployed(manifest),
-                    None => Some(manifest),
-                };
-                programs.extend(manifest.map(|manifest| Packable { manifest, path, stage }));
-            }
-            Code::Programs(_) => warn(&left_out(&manifest.service)),
-        }
-    }
-    check_names(&programs)?;
+    let programs = selected::of_services(&project, stage.as_deref(), services)?;
     // A gateway delivers what a bus and an HTTP API cannot.
     let on_bus = programs.iter().filter(|program| !is_behind_gateway(program.stage.as_ref()));
     for function in on_bus.flat_map(|program| &program.manifest.functions) {
@@ -82,9 +66,6 @@ pub(crate) async fn run(arguments: cli::BuildServices) -> Result<(), Failure> {
             }
         }
     }
-    if programs.is_empty() {
-        return Err(Failure::new(Exit::NotFound, "nothing to build: no service here is a program in Rust"));
-    }
     let artifacts = write(&programs, machine, &folder)?;
     if json {
         return print(&json_pretty(&artifacts)?);
@@ -95,28 +76,6 @@ pub(crate) async fn run(arguments: cli::BuildServices) -> Result<(), Failure> {
         machine.name(),
         folder.join(DESCRIPTION).display()
     );
-    Ok(())
-}
-
-/// Returns the note about a service that is not packed.
-pub(super) fn left_out(service: &str) -> String {
-    format!(
-        "{service} is left out: eg.toml says how to run its functions here, but not how to pack them for Lambda"
-    )
-}
-
-/// Checks that each program is a service of its own: the service names its zip file.
-pub(super) fn check_names(programs: &[Packable]) -> Result<(), Failure> {
-    let mut known = BTreeMap::new();
-    for Packable { manifest, path, .. } in programs {
-        if let Some(other) = known.insert(&manifest.service, path) {
-            let [first, second] = [other, path].map(|path| path.display());
-            let message = format!("{first} and {second} are both the service `{}`", manifest.service);
-            return Err(Failure::new(Exit::Manifest, message).hint(
-                "rename one with `eg_runtime::service!(\"name\");` in its main.rs, or choose one with --bin",
-            ));
-        }
-    }
     Ok(())
 }
 

@@ -13,8 +13,7 @@ use super::check::refuse;
 use super::live::{Live, report, wishes};
 use super::rights;
 use super::stage::Chosen;
-use super::template::selected;
-use super::{current_folder, json_line, print};
+use super::{current_folder, json_line, print, selected};
 use crate::artifacts::{write, zip_of};
 use crate::cli::{self, Packages};
 #[cfg(feature = "aws")]
@@ -65,7 +64,7 @@ pub(crate) async fn run(arguments: cli::Deploy) -> Result<(), Failure> {
     let mut chosen = Chosen::of(&deploy, stage.stage.as_deref())?;
     gateway.put_into(&mut chosen.stage)?;
     let folder = project.artifacts(&current);
-    let programs = selected(&deploy, &chosen.stage, services)?;
+    let programs = selected::of_application(&deploy, &chosen.stage, services)?;
     write(&programs, machine, &folder)?;
     let manifests: Vec<Manifest> = programs.into_iter().map(|program| program.manifest).collect();
     let code = |service: &str| folder.join(zip_of(service)).display().to_string();

@@ -36,6 +36,7 @@ mod rights;
 #[cfg(feature = "aws")]
 mod rollback;
 mod run;
+mod selected;
 mod show;
 mod stage;
 #[cfg(feature = "aws")]

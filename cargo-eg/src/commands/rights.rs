@@ -2,8 +2,7 @@
 
 use eg_sdk::manifest::Manifest;
 
-use super::template::selected;
-use super::{current_folder, json_pretty, print};
+use super::{current_folder, json_pretty, print, selected};
 use crate::cli;
 use crate::deploy::record::Record;
 use crate::deploy::{Scope, rights};
@@ -32,7 +31,7 @@ pub(super) async fn run(
     let mut stage = deploy.stage(stage)?.clone();
     gateway.put_into(&mut stage)?;
     let stage = &stage;
-    let programs = selected(&deploy, stage, services)?;
+    let programs = selected::of_application(&deploy, stage, services)?;
     let manifests: Vec<Manifest> = programs.into_iter().map(|program| program.manifest).collect();
     let extra = Extra::of(&deploy, stage)?;
     // Neither the processor nor the place of the code changes a right.

@@ -4,13 +4,11 @@ use std::path::{Component, Path, PathBuf};
 
 use eg_sdk::manifest::Manifest;
 
-use super::build::{check_names, left_out};
-use super::{current_folder, json_pretty, print};
-use crate::artifacts::{Packable, zip_of};
+use super::{current_folder, json_pretty, print, selected};
+use crate::artifacts::zip_of;
 use crate::cli;
 use crate::exit::{Exit, Failure, warn};
-use crate::project::deploy::{DEFAULT, Deploy, Stage, Unknown};
-use crate::project::services::{Code, Service};
+use crate::project::deploy::DEFAULT;
 use crate::project::toolchain::{Machine, Toolchain};
 use crate::project::{Project, Wanted};
 use crate::template::{Application, Extra, template};
@@ -32,7 +30,7 @@ pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
     let mut stage = deploy.stage(stage.as_deref())?.clone();
     gateway.put_into(&mut stage)?;
     let stage = &stage;
-    let programs = selected(&deploy, stage, services)?;
+    let programs = selected::of_application(&deploy, stage, services)?;
     let manifests: Vec<Manifest> = programs.into_iter().map(|program| program.manifest).collect();
     // CloudFormation's tools read paths from the folder of the template.
     let folder =
@@ -56,37 +54,6 @@ pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
         Some(file) => std::fs::write(&file, text)
             .map_err(|error| Failure::new(Exit::Failed, format!("cannot write {}: {error}", file.display()))),
     }
-}
-
-/// Returns the services of the stage that are programs in Rust, with their binaries. Says which ones are left out.
-pub(super) fn selected(
-    deploy: &Deploy,
-    stage: &Stage,
-    services: Vec<Service>,
-) -> Result<Vec<Packable>, Failure> {
-    check_settings(deploy, stage, &services)?;
-    let mut programs = Vec::new();
-    for Service { manifest, code, .. } in services {
-        let Some(manifest) = stage.deployed(manifest) else { continue };
-        match code {
-            Code::Binary(path) => programs.push(Packable { manifest, path, stage: Some(stage.clone()) }),
-            Code::Programs(_) => warn(&left_out(&manifest.service)),
-        }
-    }
-    check_names(&programs)?;
-    if programs.is_empty() {
-        return Err(Failure::new(Exit::NotFound, "no template: no service here is a program in Rust"));
-    }
-    Ok(programs)
-}
-
-/// Checks that the services and functions that the settings of the stage name are among `services`.
-fn check_settings(deploy: &Deploy, stage: &Stage, services: &[Service]) -> Result<(), Failure> {
-    stage.check_names(services.iter().map(|service| &service.manifest)).map_err(|Unknown { at, text }| {
-        let file = deploy.file.as_deref().unwrap_or(&deploy.folder).display();
-        Failure::new(Exit::Usage, format!("{file}:{at}: {text}"))
-            .hint("a template is for the whole application: name its folder as PATH, or correct the name")
-    })
 }
 
 /// Returns a path as seen from a folder. Both are absolute.

@@ -197,6 +197,15 @@ impl Project {
         Err(Failure::new(Exit::Usage, message).hint("name the folder of one application as PATH"))
     }
 
+    /// Whether all services of an application are among these: the folder of its `eg.toml` was searched.
+    pub(crate) fn has_all_of(&self, deploy: &Deploy) -> bool {
+        let folder = &deploy.folder;
+        // From the root of a workspace, the services are those in `services`.
+        self.searched
+            .iter()
+            .any(|searched| folder.starts_with(searched) || *searched == folder.join("services"))
+    }
+
     /// Returns the deployment of the application here, without building its services.
     #[cfg(feature = "aws")]
     pub(crate) fn deployment_here(&self, current: &Path) -> Result<Deploy, Failure> {

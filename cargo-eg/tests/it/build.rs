@@ -189,6 +189,18 @@ fn what_a_stage_excludes_is_left_out() {
         (&function["id"], &function["patterns"]),
         (&json!("order-log"), &json!([{"detail-type": ["order.paid"]}]))
     );
+
+    // The settings may name services that are not built.
+    let part = build(&app, &["services/order"]);
+    assert_eq!(part.code, Some(0), "{part:?}");
+    app.write("eg.toml", "[deploy]\nexclude = [\"partnr\"]\n");
+    let file = app.path().canonicalize().unwrap().join("eg.toml");
+    let message = format!(
+        "error: {}:2:12: no service or function `partnr`; did you mean `partner`?; here are",
+        file.display()
+    );
+    let misspelt = build(&app, &[]);
+    assert!(misspelt.code == Some(2) && misspelt.stderr.contains(&message), "{misspelt:?}");
 }
 
 /// Other tools make from the file what `template` makes.
