@@ -15,7 +15,8 @@ use super::gateway::{Gateway, LocalLambda, at_least_one, moment};
 ///
 /// With --stage, lists the events of a stage on AWS: those in the history of its gateway or, if its functions have an event bus, in the
 /// bus's archive, which `archive` in `[deploy]` of eg.toml turns on. EventBridge replays the archive for this, which takes some
-/// minutes, and archives an event up to ten minutes after it was emitted. Without --since, lists the events of the last hour.
+/// minutes, and archives an event up to ten minutes after it was emitted. Without --since, lists the events of the last hour, or of the
+/// hour before --until.
 #[derive(Debug, Args)]
 #[command(after_help = EVENTS_EXAMPLES)]
 pub(crate) struct Events {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::app::Loaded;
 use super::data::Payload;
-use super::history::{client, similar_type};
+use super::history::{client, similar_registered_type};
 use super::stage::is_on_aws;
 use super::{deployed, json_line, print, print_answer, queue, stream};
 use crate::check::schema;
@@ -80,7 +80,9 @@ async fn emit(arguments: &cli::Emit, ty: &str, data: Data) -> Result<(), Failure
     print(&format!("Event emitted: {ty}\nid: {}\n", receipt.id))?;
     match deliveries.as_deref() {
         None => {}
-        Some([]) => eprintln!("no function is subscribed to it{}", similar_type(&gateway, ty).await),
+        Some([]) => {
+            eprintln!("no function is subscribed to it{}", similar_registered_type(&gateway, ty).await);
+        }
         Some(deliveries) => deliveries.iter().for_each(|delivery| eprintln!("{}", recipient(delivery))),
     }
     Ok(())

@@ -50,7 +50,10 @@ pub(crate) async fn run(arguments: cli::Events) -> Result<(), Failure> {
     }
     if events.is_empty() {
         match (&gateway, filter.is_empty(), since) {
-            (None, _, None) => eprintln!("no events match in the last hour; --since looks further back"),
+            (None, _, None) => {
+                let hour = if until.is_some() { "the hour before --until" } else { "the last hour" };
+                eprintln!("no events match in {hour}; --since looks further back");
+            }
             (_, true, _) => eprintln!("no events yet; `cargo eg emit` emits one"),
             _ => {
                 let similar = match (&gateway, &filter.ty) {

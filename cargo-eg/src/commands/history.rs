@@ -16,14 +16,27 @@ pub(super) fn client(settings: Settings) -> Result<EventGateway, Failure> {
     Ok(EventGateway::with_settings(settings)?.with_retry(RetryPolicy::none()))
 }
 
+/// Returns the suggestion of a registered event type that is similar to `ty`, or an empty text.
+pub(super) async fn similar_registered_type(gateway: &EventGateway, ty: &str) -> String {
+    suggestion(ty, &registered_types(gateway).await)
+}
+
 /// Returns the suggestion of an event type that is similar to `ty`, from those that are registered and those of the newest events,
 /// or an empty text.
 pub(super) async fn similar_type(gateway: &EventGateway, ty: &str) -> String {
-    let registered = gateway.event_types().list().await.unwrap_or_default();
+    let mut known = registered_types(gateway).await;
     let newest = gateway.history().events(&EventFilter::default(), NEWEST).await.unwrap_or_default();
-    let known = registered.iter().map(|known| known.name.as_str());
-    let known = known.chain(newest.iter().map(|event| event.event_type.as_str()));
-    let near = nearest(ty, known.filter(|name| *name != ty));
+    known.extend(newest.into_iter().map(|event| event.event_type));
+    suggestion(ty, &known)
+}
+
+async fn registered_types(gateway: &EventGateway) -> Vec<String> {
+    let registered = gateway.event_types().list().await.unwrap_or_default();
+    registered.into_iter().map(|known| known.name).collect()
+}
+
+fn suggestion(ty: &str, known: &[String]) -> String {
+    let near = nearest(ty, known.iter().map(String::as_str).filter(|name| *name != ty));
     near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 

@@ -225,6 +225,11 @@ async fn an_emitted_event_says_who_gets_it() {
         mistyped.stderr, "no function is subscribed to it; did you mean `order.placed`?\n",
         "{mistyped:?}"
     );
+    // An earlier mistake is no suggestion.
+    for mistyped in ["parcel.shiped", "parcel.shipped"] {
+        let mistyped = emit(&["--event", mistyped, "--data", "1"]);
+        assert_eq!(mistyped.stderr, "no function is subscribed to it\n", "{mistyped:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

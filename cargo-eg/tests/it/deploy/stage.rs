@@ -362,6 +362,11 @@ fn events_of_a_stage_come_from_its_archive() {
     assert_eq!(replay["Destination"]["Arn"], arn("event-bus/shop-dev").as_str());
     let rule = replay["Destination"]["FilterArns"][0].as_str().unwrap();
     assert!(rule.starts_with(&arn("rule/shop-dev/")), "{rule}");
+    for (until, hour) in [(&[][..], "the last hour"), (&["--until", "1d"], "the hour before --until")] {
+        let none = events(&[&["--type", "order.lost"], until].concat());
+        let note = format!("no events match in {hour}; --since looks further back\n");
+        assert!(none.code == Some(0) && none.stderr.ends_with(&note), "{none:?}");
+    }
     events(&["--state", "dead"]).fails(
         2,
         "error: EventBridge keeps no record of deliveries, so it knows neither --state nor --function\n\
