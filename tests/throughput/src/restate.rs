@@ -20,7 +20,7 @@ use crate::table::{Table, median};
 use crate::{PATIENCE, ROUNDS, SECONDS};
 
 /// The version that is measured.
-const PACKAGE: &str = "@restatedev/restate-server@1.7.12";
+const VERSION: &str = "1.7.12";
 
 /// A running Restate with the service below. Dropping it kills the process.
 pub struct Restate {
@@ -127,7 +127,8 @@ impl Drop for Restate {
 
 /// Returns the path of Restate's server.
 fn program() -> Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/restate");
+    // Each version has a folder of its own, so that another one is not measured in its place.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/restate").join(VERSION);
     let (os, machine) = match (std::env::consts::OS, std::env::consts::ARCH) {
         ("macos", "aarch64") => ("darwin", "arm64"),
         ("macos", _) => ("darwin", "x64"),
@@ -137,14 +138,15 @@ fn program() -> Result<PathBuf> {
     let package = format!("node_modules/@restatedev/restate-server-{os}-{machine}");
     let program = folder.join(package).join("bin/restate-server");
     if !program.exists() {
+        let server = format!("@restatedev/restate-server@{VERSION}");
         std::fs::create_dir_all(&folder)?;
         let mut npm = Command::new("npm");
         npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
             .arg(&folder)
-            .arg(PACKAGE);
+            .arg(&server);
         let installed = npm.status().map_err(|error| format!("npm: {error}; it installs Restate"))?;
         if !installed.success() {
-            return Err(format!("npm cannot install {PACKAGE}").into());
+            return Err(format!("npm cannot install {server}").into());
         }
     }
     Ok(program)
