@@ -149,3 +149,21 @@ async fn what_a_renamed_function_leaves_behind_is_reported() {
     run.says("→ shop-send delivered", 1).await;
     eventually("it has printed", || run.stderr().contains("| send got {")).await;
 }
+
+/// The reload cannot count a delivery whose attempt is still under way.
+#[tokio::test]
+async fn a_function_that_is_removed_during_an_attempt_leaves_a_dead_letter_at_once() {
+    let app = App::new();
+    let file = app.path().join("end");
+    app.service("shop", &[record("shop", "ship", "order.paid")], &Main::EndsAfter(file));
+    let mut run = app.run();
+    drop(run.ready().await);
+    assert_eq!(app.eg(&["emit", "--event", "order.paid", "--id", "order-1", "--data", "{}"]).code, Some(0));
+    run.says("| ship got {", 1).await;
+    app.service("shop", &[record("shop", "send", "order.paid")], &Main::Serves);
+    run.says("reloaded", 1).await;
+    app.write("end", "");
+    let reported = "order.paid order-1 → shop-ship dead letter: the subscription was deleted during the attempt, which failed: ";
+    run.says(reported, 1).await;
+    assert!(!run.stderr().contains("→ shop-ship failed"), "{}", run.stderr());
+}

@@ -126,10 +126,10 @@ impl Next {
 
 /// Decides what follows after the attempt that ended with `outcome`.
 ///
-/// `failures` counts the failed attempts before it, `age` is the time since the event was accepted, `chance` is a
+/// `policy` is that of its subscription; `None` if the subscription was deleted during the attempt. `failures` counts the failed attempts before it, `age` is the time since the event was accepted, `chance` is a
 /// random number from 0 to 1.
 pub(crate) fn after_attempt(
-    policy: &DeliveryPolicy,
+    policy: Option<&DeliveryPolicy>,
     failures: u32,
     age: Duration,
     outcome: Result<(), Failure>,
@@ -145,6 +145,11 @@ pub(crate) fn after_attempt(
         }
         Err(Failure::Retry(error)) => (error, None),
         Err(Failure::Later(error, pause)) => (error, Some(pause)),
+    };
+    let Some(policy) = policy else {
+        // No attempt would follow, so nobody should wait for its time.
+        let reason = format!("{SUBSCRIPTION_DELETED} during the attempt, which failed: {error}");
+        return Next::Dead { error, reason };
     };
     let failures = failures.saturating_add(1);
     match policy.after_failure(failures, age, asked, chance) {
@@ -279,9 +284,13 @@ mod tests {
                 Next::Unmade { after: Duration::from_millis(1500), error: "too many open files".to_owned() },
             ),
         ] {
-            let next = after_attempt(&policy, failures, age, outcome.clone(), 1.0);
+            let next = after_attempt(Some(&policy), failures, age, outcome.clone(), 1.0);
             assert_eq!(next, expected, "{failures} failures, {age:?}, {outcome:?}");
         }
+        // Without a subscription, no attempt follows.
+        let deleted = dead("no", "the subscription was deleted during the attempt, which failed: no");
+        assert_eq!(after_attempt(None, 0, young, Err(retry("no")), 1.0), deleted);
+        assert_eq!(after_attempt(None, 0, young, Ok(()), 1.0), Next::Delivered);
     }
 
     #[test]

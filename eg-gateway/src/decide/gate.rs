@@ -40,7 +40,9 @@ impl Gatekeeper {
 
     pub(crate) fn check(&self, candidate: &Candidate<'_>) -> Gate {
         let Candidate { space, subscription_id, failures, crashes, since, now } = candidate;
+        // The store finds out whether the subscription is deleted.
         let policy = self.snapshot.retry_policy(space, subscription_id, &self.default);
+        let policy = policy.unwrap_or_else(|| self.default.clone());
         let subscription = self.snapshot.catalog.table::<Subscription>().get(space, subscription_id);
         let disabled = subscription.and_then(|subscription| subscription.disabled.as_deref());
         before_attempt(&policy, disabled, *failures, *crashes, now.since(*since))

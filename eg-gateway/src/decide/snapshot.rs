@@ -23,15 +23,14 @@ impl Snapshot {
         Ok(Self { catalog, router })
     }
 
-    /// Returns the retry policy of a subscription. `default` completes it, and replaces it if the subscription is
-    /// deleted.
+    /// Returns the retry policy of a subscription, which `default` completes. `None`: the subscription is deleted.
     pub(crate) fn retry_policy(
         &self,
         space: &str,
         subscription_id: &str,
         default: &DeliveryPolicy,
-    ) -> DeliveryPolicy {
-        let subscription = self.catalog.table::<Subscription>().get(space, subscription_id);
-        policy::effective(subscription.and_then(|subscription| subscription.retry.as_ref()), default)
+    ) -> Option<DeliveryPolicy> {
+        let subscription = self.catalog.table::<Subscription>().get(space, subscription_id)?;
+        Some(policy::effective(subscription.retry.as_ref(), default))
     }
 }

@@ -65,7 +65,7 @@ pub(super) async fn attempt<C: Caller>(
     let policy =
         delivering.configuration.current().retry_policy(&lane.space, &subscription_id, &delivering.retry);
     let age = now.since(since);
-    let next = delivery::after_attempt(&policy, failures, age, outcome, delivering.clock.random());
+    let next = delivery::after_attempt(policy.as_ref(), failures, age, outcome, delivering.clock.random());
     let finish = Finish { delivery, attempt, duration, next, ordered, suspect: crashes > 0, now };
     Called { lane, sign, finish, subscription_id, event_id, event_type, age }
 }
@@ -73,7 +73,7 @@ pub(super) async fn attempt<C: Caller>(
 async fn call<C: Caller>(delivering: &Delivering<C>, lane: &Lane, event: &Outgoing) -> Result<(), Failure> {
     let configuration = delivering.configuration.current();
     let Some(function) = configuration.catalog.table::<Function>().get(&lane.space, &lane.function) else {
-        // Its subscription was deleted too. The next claim detects that and records the reason.
+        // Its subscription was deleted too, which makes the delivery a dead letter.
         return Err(Failure::Retry(format!("function \"{}\" was deleted", lane.function)));
     };
     let call = Call { space: &lane.space, function: &lane.function, event };

@@ -28,6 +28,8 @@ pub(crate) enum Main {
     },
     /// Prints `no stock` on standard error and ends when it is called.
     Ends,
+    /// Ends when it is called and this file exists.
+    EndsAfter(PathBuf),
     Other(&'static str),
 }
 
@@ -123,6 +125,13 @@ impl App {
             Main::Ends => {
                 let print = r#"println!("{handler} got {event}");"#;
                 SERVES.replace(print, r#"eprintln!("no stock for {event}"); std::process::exit(3);"#)
+            }
+            Main::EndsAfter(file) => {
+                let print = r#"println!("{handler} got {event}");"#;
+                let wait = format!(
+                    "while !std::path::Path::new({file:?}).exists() {{ std::thread::sleep(std::time::Duration::from_millis(10)) }}"
+                );
+                SERVES.replace(print, &format!("{print} {wait} if id.is_some() {{ std::process::exit(3); }}"))
             }
             Main::Other(source) => (*source).to_owned(),
         };
