@@ -9,6 +9,7 @@ use axum::http::{Method, header};
 use axum::response::Response;
 use bytes::Bytes;
 use eg_sdk::config::{Function, Subscription};
+use tokio_util::sync::CancellationToken;
 
 use super::emission::Emission;
 use super::errors::ApiError;
@@ -121,7 +122,9 @@ impl Emission {
                     error: ApiError::no_memory(refused),
                     reason: "no memory is left for the stream".to_owned(),
                 })?;
-                streamed::body(pieces, id, place)
+                let is_endless = streamed::is_endless(&reply.headers);
+                let stop = if is_endless { self.app.stop.clone() } else { CancellationToken::new() };
+                streamed::body(pieces, id, place, stop)
             }
             _ => Body::from(reply.body),
         };

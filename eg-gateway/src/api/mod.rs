@@ -103,6 +103,8 @@ pub(crate) struct ApiState {
     pub(crate) domain: Option<String>,
     /// Whether to keep the quirks of the original, see [`Options::strict_compat`](crate::Options::strict_compat).
     pub(crate) strict: bool,
+    /// Cancelled when the gateway is to stop. Requests under way may finish.
+    pub(crate) stop: CancellationToken,
     /// Cancelled when the gateway has stopped, to end the work that requests started.
     pub(crate) ended: CancellationToken,
 }
@@ -125,6 +127,7 @@ impl ApiState {
             spans,
             wakeups: Arc::clone(&reception.wakeups),
             feed: delivering.feed.clone(),
+            stop: delivering.stop.clone(),
             metrics: Arc::clone(&delivering.metrics),
             recent: Arc::clone(&reception.recent),
             default_retry: delivering.retry.clone(),

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use eg_grammar::extension::{TRACEPARENT, TRACESTATE};
+use eg_grammar::header::STREAMED_ANSWER;
 use eg_grammar::retry_after;
 use eg_sdk::TraceContext;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER, USER_AGENT};
@@ -107,7 +108,7 @@ impl HttpCaller {
             })
             .await?;
         let (head, body) = response.into_parts();
-        let streams = streams::is_streamed(&head.headers);
+        let streams = streams::is_of_type(&head.headers, STREAMED_ANSWER);
         let pieces = streams::pieces(body);
         match streams::read(pieces, streams && head.status.is_success(), self.reply_limit, room).await? {
             Answered::Whole(body) => self.settle(&head, body).map(Answered::Whole),

@@ -129,11 +129,11 @@ pub(super) fn broken_off() -> CallError {
     CallError::retry("Lambda's answer broke off")
 }
 
-/// Returns whether a response has the media type of a streamed answer.
-pub(super) fn is_streamed(headers: &HeaderMap) -> bool {
-    let media_type = headers.get(CONTENT_TYPE).and_then(|ty| ty.to_str().ok());
-    let essence = media_type.and_then(|ty| ty.split(';').next()).map(str::trim);
-    essence.is_some_and(|ty| ty.eq_ignore_ascii_case(STREAMED_ANSWER))
+/// Returns whether a response has a media type, with whatever parameters.
+pub(crate) fn is_of_type(headers: &HeaderMap, media_type: &str) -> bool {
+    let given = headers.get(CONTENT_TYPE).and_then(|ty| ty.to_str().ok());
+    let essence = given.and_then(|ty| ty.split(';').next()).map(str::trim);
+    essence.is_some_and(|ty| ty.eq_ignore_ascii_case(media_type))
 }
 
 /// Returns the pieces of the body of a response.

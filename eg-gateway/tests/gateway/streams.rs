@@ -1,6 +1,8 @@
 //! Answers that functions send part by part: of functions on Lambda, called through the gateway's own client and AWS's, and of
 //! functions over HTTP.
 
+use std::time::Duration;
+
 use aws_smithy_eventstream::frame::write_message_to;
 use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use axum::body::Body;
@@ -18,6 +20,8 @@ const MEDIA_TYPE: &str = "application/vnd.awslambda.http-integration-response";
 
 const PRELUDE: &str =
     "{\"statusCode\":201,\"headers\":{\"x-a\":\"1\"},\"cookies\":[\"a=1\"]}\0\0\0\0\0\0\0\0";
+
+const EVENTS_PRELUDE: &str = "{\"statusCode\":200,\"headers\":{\"content-type\":\"text/event-stream; charset=utf-8\"}}\0\0\0\0\0\0\0\0";
 
 /// How a stream ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,7 +101,8 @@ async fn server() -> Functions {
         if call.path.contains("whole") {
             return Answer::Http(200, r#"{"statusCode":201,"body":"first second"}"#.to_owned());
         }
-        let parts = [PRELUDE, "first ", "second"].map(|part| part.as_bytes().to_vec()).to_vec();
+        let prelude = if call.path.contains("events") { EVENTS_PRELUDE } else { PRELUDE };
+        let parts = [prelude, "first ", "second"].map(|part| part.as_bytes().to_vec()).to_vec();
         let response = Response::builder().header("content-type", MEDIA_TYPE);
         Answer::Full(response.body(body(parts, end_of(&call.path))).unwrap())
     })
@@ -176,6 +181,27 @@ async fn an_answer_is_passed_on_and_breaks_off_if_the_function_fails() {
             assert!(said.contains(MEDIA_TYPE), "{way}: {said}");
         }
     }
+}
+
+/// They never end by themselves. Their clients connect again, and should not take the end of the gateway for theirs.
+#[tokio::test]
+async fn server_sent_events_break_off_when_the_gateway_stops() {
+    let functions = server().await;
+    let gateway = TestGateway::start().await;
+    gateway.api.event_type("http.request").await;
+    let provider = json!({ "url": functions.url("/events-stalls") });
+    let function = json!({ "functionId": "f", "type": "http", "stream": true, "provider": provider });
+    gateway.api.create("functions", function).await;
+    let subscription = json!({ "type": "sync", "eventType": "http.request", "functionId": "f", "path": "/", "method": "GET" });
+    gateway.api.create("subscriptions", subscription).await;
+    let mut response = gateway.api.client.get(&gateway.api.events).send().await.unwrap();
+    let mut read = Vec::new();
+    while !read.ends_with(b"second") {
+        read.extend(response.chunk().await.unwrap().unwrap());
+    }
+    // It gives other requests 7 seconds.
+    tokio::time::timeout(Duration::from_secs(5), gateway.gateway.shutdown()).await.expect("it stops at once");
+    assert!(response.chunk().await.is_err(), "the answer looks complete");
 }
 
 /// A function that cannot answer a waiting emitter has nothing to stream.
