@@ -113,7 +113,7 @@ impl PostgresStore {
         let settings = Arc::new(Settings::read(url, lease)?);
         let mut stop = pin!(stop);
         tokio::select! {
-            prepared = migrations::prepare(&settings) => prepared?,
+            prepared = Self::prepare(&settings) => prepared?,
             () = &mut stop => return Err(StoreError::Closed),
         }
         let standing = Arc::<Standing>::default();
@@ -133,6 +133,11 @@ impl PostgresStore {
                 Err(error)
             }
         }
+    }
+
+    async fn prepare(settings: &Settings) -> Result<(), StoreError> {
+        settings.look_up().await?;
+        migrations::prepare(settings).await
     }
 
     /// Takes over what the last gateway has left.

@@ -107,6 +107,27 @@ impl Settings {
         millis(self.lease)
     }
 
+    /// Looks the hosts up, so that a gateway with a misspelt one does not wait for it forever. A name may disappear for a while
+    /// later on.
+    ///
+    /// # Errors
+    /// Fails if no host has an address.
+    pub(super) async fn look_up(&self) -> Result<(), StoreError> {
+        let mut unknown = None;
+        // Where there are addresses, the names only count for certificates.
+        let hosts = self.config.get_hosts().iter().filter(|_| self.config.get_hostaddrs().is_empty());
+        for host in hosts {
+            let Host::Tcp(name) = host else { return Ok(()) };
+            match tokio::net::lookup_host((name.as_str(), 0)).await {
+                Ok(_) => return Ok(()),
+                Err(error) => {
+                    unknown = Some(format!("host `{name}` has no address ({error}); correct the name"));
+                }
+            }
+        }
+        unknown.map_or(Ok(()), |reason| Err(StoreError::Url(reason)))
+    }
+
     /// Connects. The connection ends when the second result is dropped.
     pub(super) async fn connect(&self) -> Result<(Client, AbortOnDropHandle<()>), Failure> {
         let connect = self.config.connect(self.tls.clone());

@@ -61,6 +61,23 @@ async fn set_up(program: &Program, functions: &Functions) {
     program.api.subscribe("e", "f").await;
 }
 
+/// It was waited for, as a database that is away for a while is.
+#[test]
+fn a_host_without_an_address_ends_the_start() {
+    let mut program = command("postgres://u:secret@nowhere.invalid/d", "1s").spawn().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while program.try_wait().unwrap().is_none() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Fails if it has ended, as it should have.
+    let _ = program.kill();
+    let output = program.wait_with_output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    let reason = "host `nowhere.invalid` has no address (";
+    assert!(error.contains(reason) && !error.contains("secret"), "{error}");
+}
+
 /// The promise behind a 202, across gateways: what is under way when one dies is delivered by the next.
 #[tokio::test]
 async fn a_standby_takes_over_when_the_active_gateway_dies() {
