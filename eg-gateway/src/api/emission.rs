@@ -109,6 +109,8 @@ impl Emission {
             let accepted = self.accept(snapshot, arrivals).await?;
             return Ok(acknowledgement(duplicates(&accepted, &[copies])));
         };
+        // Storing would fail, too, but a synchronous call stores nothing.
+        self.app.store.check_standing()?;
         // The first is that of the synchronous subscription's space.
         let first = &mut arrivals[0];
         // A failure here does not change the answer; the reception has logged it.

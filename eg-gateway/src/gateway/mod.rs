@@ -201,8 +201,8 @@ impl Gateway {
         self.feed.subscribe()
     }
 
-    /// Returns once the gateway cannot go on, and why: another one has taken over its store, or may have. Then nothing is
-    /// accepted and delivered any more, and it should be dropped.
+    /// Returns once the gateway cannot go on, and why: another one has taken over its store. Then nothing is accepted and
+    /// delivered any more, and it should be dropped.
     pub async fn failed(&self) -> StoreError {
         self.store.lost().await
     }

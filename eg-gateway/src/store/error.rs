@@ -74,10 +74,10 @@ pub enum StoreError {
     /// The database cannot be reached, or the connection to it was lost.
     #[error("the database of the store cannot be reached: {0}; try again")]
     Unreachable(String),
-    /// Another gateway works with the database, or may do so.
+    /// Another gateway works with the database.
     #[error(
-        "this gateway could not renew its lease of the store in time, so another one may have taken over; start this one \
-         again, and it stands by or goes on"
+        "another gateway has taken over the store, because this one could not renew its lease in time; start this one again, \
+         and it stands by"
     )]
     LeaseLost,
     /// A move into the database was interrupted.

@@ -176,8 +176,19 @@ impl Store {
         Err(StoreError::Url("this program was built without the feature `postgres`".to_owned()))
     }
 
-    /// Returns once another gateway has taken over the store, or may have. Then nothing can be stored any more, and this
-    /// gateway must end.
+    /// Checks that no other gateway works with the store.
+    ///
+    /// # Errors
+    /// Fails if one may do so. Then this gateway must not call functions.
+    pub(crate) fn check_standing(&self) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(backend) => backend.check_standing(),
+        }
+    }
+
+    /// Returns once another gateway has taken over the store. Then nothing can be stored any more, and this gateway must end.
     pub(crate) async fn lost(&self) -> StoreError {
         match &self.backend {
             Backend::Sqlite(_) => std::future::pending().await,

@@ -1,11 +1,11 @@
 //! Decides which gateway works: the one that holds the lease, a row of the database. It renews the lease; others take it when
-//! it has run out, by the clock of the database. A gateway whose own clock says so stops working. `numbers` keeps a gateway
-//! from writing that has lost the lease.
+//! it has run out, by the clock of the database. A gateway whose own clock says so pauses, and goes on if nobody took the lease.
+//! `numbers` keeps a gateway from writing that has lost it.
 //!
 //! A statement may be carried out after its connection was given up. So each names the epoch that it is about, and a gateway
 //! recognises a lease that it has taken without knowing.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -52,7 +52,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Active,
-    /// Another gateway has taken over, or may have.
+    /// The lease could not be renewed in time. Until the database answers, nobody knows whether another gateway works.
+    CutOff,
+    /// Another gateway has taken over.
     Lost,
     Closed,
 }
@@ -77,6 +79,7 @@ impl Standing {
     pub(super) fn check(&self) -> Result<(), StoreError> {
         match *self.state.borrow() {
             State::Active => Ok(()),
+            State::CutOff => Err(StoreError::Unreachable("another gateway may work meanwhile".to_owned())),
             State::Lost => Err(StoreError::LeaseLost),
             State::Closed => Err(StoreError::Closed),
         }
@@ -87,23 +90,45 @@ impl Standing {
         self.check().is_ok() && self.renewed.load(Ordering::Relaxed)
     }
 
-    /// Records that another gateway has taken over, or may have.
+    /// Records that another gateway has taken over.
     pub(super) fn lost(&self) {
+        if self.change(&[State::Active, State::CutOff], State::Lost) {
+            tracing::error!("another gateway has taken over the store");
+        }
+    }
+
+    /// Records that the lease has run out, and another gateway may take over.
+    fn cut_off(&self) {
+        if self.change(&[State::Active], State::CutOff) {
+            tracing::error!(
+                "the lease of the store could not be renewed in time; this gateway pauses until the database answers"
+            );
+        }
+    }
+
+    /// Records that no other gateway has taken over.
+    fn goes_on(&self) {
+        if self.change(&[State::CutOff], State::Active) {
+            tracing::info!("the database answers, and no other gateway has taken over; this one goes on");
+        }
+    }
+
+    /// Returns whether the state has changed.
+    fn change(&self, from: &[State], to: State) -> bool {
         self.state.send_if_modified(|state| {
-            let was_active = *state == State::Active;
-            if was_active {
-                *state = State::Lost;
-                tracing::error!("this gateway has lost the lease of the store");
+            let changes = from.contains(state);
+            if changes {
+                *state = to;
             }
-            was_active
-        });
+            changes
+        })
     }
 
     pub(super) fn closed(&self) {
         self.state.send_replace(State::Closed);
     }
 
-    /// Returns once another gateway has taken over, or may have.
+    /// Returns once another gateway has taken over.
     pub(super) async fn until_lost(&self) {
         // The sender is `self`, so this never fails.
         let _ = self.state.subscribe().wait_for(|state| *state == State::Lost).await;
@@ -216,18 +241,28 @@ async fn take(
 async fn renew(settings: Arc<Settings>, standing: Arc<Standing>, mut client: Connection, taken: Taken) {
     let (pause, mut renewed_at) = (settings.lease / 4, taken.at);
     loop {
-        let renew = async {
-            tokio::time::sleep(pause).await;
-            let at = Instant::now();
-            (at, ask(&mut client, &settings, RENEW, values![taken.epoch, settings.lease_millis()]).await)
-        };
-        // Then another gateway may work, and this one must not call functions any more.
-        let Ok((at, renewed)) = tokio::time::timeout_at(renewed_at + settings.lease, renew).await else {
-            return standing.lost();
+        let (at, renewed) = {
+            let mut renew = pin!(async {
+                tokio::time::sleep(pause).await;
+                let at = Instant::now();
+                let values = values![taken.epoch, settings.lease_millis()];
+                (at, ask(&mut client, &settings, RENEW, values).await)
+            });
+            match tokio::time::timeout_at(renewed_at + settings.lease, &mut renew).await {
+                Ok(renewed) => renewed,
+                Err(_) => {
+                    // Then another gateway may work, and this one must not call functions.
+                    standing.cut_off();
+                    renew.await
+                }
+            }
         };
         standing.renewed.store(matches!(renewed, Ok(Some(_))), Ordering::Relaxed);
         match renewed {
-            Ok(Some(_)) => renewed_at = at,
+            Ok(Some(_)) => {
+                renewed_at = at;
+                standing.goes_on();
+            }
             Ok(None) => return standing.lost(),
             Err(error) => {
                 client = None;

@@ -156,7 +156,11 @@ impl PostgresStore {
         Ok((writer, readers, room, health))
     }
 
-    /// Returns once another gateway has taken over, or may have.
+    pub(in crate::store) fn check_standing(&self) -> Result<(), StoreError> {
+        self.standing.check()
+    }
+
+    /// Returns once another gateway has taken over.
     pub(in crate::store) async fn lost(&self) {
         self.standing.until_lost().await;
     }
