@@ -377,7 +377,7 @@ async fn start_gateway(state: &State, app: &Options, lambda: &str) -> Result<Gat
         Ok(started) => started,
         Err(_) => {
             eprintln!(
-                "waiting for the store: another gateway works with the database, or it does not answer"
+                "waiting for the store: another gateway works with the database, or the database does not answer"
             );
             started.await
         }

@@ -102,6 +102,10 @@ impl Emission {
         if matched.is_empty() && draft.is_request() && !self.app.strict {
             return Ok(self.unrouted(snapshot));
         }
+        if matched.sync.is_some() {
+            // Storing fails anyway then, but authorizers and synchronous calls store nothing.
+            self.app.store.check_standing()?;
+        }
         let mut arrivals = self.arrivals(snapshot, draft, &matched).await?;
         let Some((subscription, _)) = matched.sync else {
             // The answer says that the event was accepted, so it must be stored even if it has no subscriber yet.
@@ -109,8 +113,6 @@ impl Emission {
             let accepted = self.accept(snapshot, arrivals).await?;
             return Ok(acknowledgement(duplicates(&accepted, &[copies])));
         };
-        // Storing would fail, too, but a synchronous call stores nothing.
-        self.app.store.check_standing()?;
         // The first is that of the synchronous subscription's space.
         let first = &mut arrivals[0];
         // A failure here does not change the answer; the reception has logged it.

@@ -126,8 +126,8 @@ impl Next {
 
 /// Decides what follows after the attempt that ended with `outcome`.
 ///
-/// `policy` is that of its subscription; `None` if the subscription was deleted during the attempt. `failures` counts the failed attempts before it, `age` is the time since the event was accepted, `chance` is a
-/// random number from 0 to 1.
+/// `policy` is that of its subscription; `None` if the subscription was deleted during the attempt. `failures` counts the failed
+/// attempts before it, `age` is the time since the event was accepted, `chance` is a random number from 0 to 1.
 pub(crate) fn after_attempt(
     policy: Option<&DeliveryPolicy>,
     failures: u32,

@@ -71,6 +71,8 @@ pub(super) async fn attempt<C: Caller>(
 }
 
 async fn call<C: Caller>(delivering: &Delivering<C>, lane: &Lane, event: &Outgoing) -> Result<(), Failure> {
+    // This process may have been paused since the delivery was claimed.
+    delivering.store.check_standing().map_err(|error| Failure::Unmade(error.to_string()))?;
     let configuration = delivering.configuration.current();
     let Some(function) = configuration.catalog.table::<Function>().get(&lane.space, &lane.function) else {
         // Its subscription was deleted too, which makes the delivery a dead letter.

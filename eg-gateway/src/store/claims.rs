@@ -77,13 +77,13 @@ impl Loaded {
 
 /// What the store says about a subscription.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct SubscriptionState {
     pub(super) exists: bool,
     /// The last delivery that each job gives up, and why.
     pub(super) jobs: Vec<(i64, String)>,
 }
 
-impl Standing {
+impl SubscriptionState {
     /// Returns why a delivery must not be attempted: the subscription was deleted, or a job gives the delivery up.
     pub(super) fn given_up(&self, delivery: i64) -> Option<String> {
         let job = self.jobs.iter().find(|(last, _)| *last >= delivery).map(|(_, reason)| reason.clone());

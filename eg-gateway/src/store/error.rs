@@ -89,9 +89,7 @@ pub enum StoreError {
     #[error("the database already has a store; name an empty database")]
     NotEmpty,
     /// Gateways use the database to move a store into.
-    #[error(
-        "a gateway uses the database, or it does not answer; stop the gateways that use it, and try again"
-    )]
+    #[error("a gateway uses the database; stop the gateways that use it, and try again")]
     Occupied,
     /// The store is in a database that has backups of its own.
     #[error("the store is in PostgreSQL: back it up there, for example with `pg_dump`")]

@@ -252,6 +252,8 @@ pub async fn migrate(dir: &Path, url: &StoreUrl) -> Result<MoveReport, StoreErro
         tokio::task::spawn_blocking(move || SqliteStore::open_for_export(&dir, clock::timestamp()))
     };
     let from = opened.await.map_err(|_| StoreError::Closed)??;
+    // Whoever waits for an answer wants to know at once what is wrong.
+    PostgresStore::check_reachable(url.as_str()).await?;
     let late = tokio::time::sleep(PATIENCE);
     let opened = PostgresStore::open_for_import(url.as_str(), LEASE, clock::timestamp, late).await;
     let to = opened.map_err(|error| match error {

@@ -15,7 +15,7 @@ use super::{PostgresStore, StoreError};
 use crate::decide::breaker::Side;
 use crate::decide::gate::Gatekeeper;
 use crate::decide::lanes::{Due, Lane, Wanted};
-use crate::store::claims::{Claim, Claimed, Loaded, Standing};
+use crate::store::claims::{Claim, Claimed, Loaded, SubscriptionState};
 use crate::store::notices::{Losses, Notices};
 use crate::store::room;
 use crate::store::seal::DAMAGED;
@@ -251,7 +251,7 @@ async fn ask_about_subscriptions(
     ids.sort_unstable();
     ids.dedup();
     let values = || -> Vec<Value> { values![&lane.space, ids.clone()] };
-    let mut standings: HashMap<String, Standing> = HashMap::new();
+    let mut standings: HashMap<String, SubscriptionState> = HashMap::new();
     for row in session.query(SUBSCRIBED, values()).await? {
         standings.entry(get(&row, "id")?).or_default().exists = true;
     }
@@ -259,7 +259,7 @@ async fn ask_about_subscriptions(
         let job = (get(&row, "last")?, get(&row, "reason")?);
         standings.entry(get(&row, "subscription_id")?).or_default().jobs.push(job);
     }
-    let unknown = Standing::default();
+    let unknown = SubscriptionState::default();
     for Loaded { claimed, given_up } in loaded {
         let standing = standings.get(&claimed.subscription_id).unwrap_or(&unknown);
         let damaged = given_up.take_if(|reason| reason == DAMAGED);

@@ -6,8 +6,8 @@
 //! recognises a lease that it has taken without knowing.
 
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -65,11 +65,17 @@ pub(super) struct Standing {
     state: watch::Sender<State>,
     /// Whether the lease was renewed when it was last tried.
     renewed: AtomicBool,
+    /// When the lease runs out unless it is renewed. A process that was paused may ask before the task that renews it.
+    until: Mutex<Option<Instant>>,
 }
 
 impl Default for Standing {
     fn default() -> Self {
-        Self { state: watch::Sender::new(State::Active), renewed: AtomicBool::new(true) }
+        Self {
+            state: watch::Sender::new(State::Active),
+            renewed: AtomicBool::new(true),
+            until: Mutex::default(),
+        }
     }
 }
 
@@ -78,11 +84,22 @@ impl Standing {
     /// Fails if this gateway may not use the store any more.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         match *self.state.borrow() {
-            State::Active => Ok(()),
-            State::CutOff => Err(StoreError::Unreachable("another gateway may work meanwhile".to_owned())),
+            State::Active if !self.has_run_out() => Ok(()),
+            State::Active | State::CutOff => {
+                Err(StoreError::Unreachable("another gateway may work meanwhile".to_owned()))
+            }
             State::Lost => Err(StoreError::LeaseLost),
             State::Closed => Err(StoreError::Closed),
         }
+    }
+
+    fn has_run_out(&self) -> bool {
+        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| until <= Instant::now())
+    }
+
+    fn valid_until(&self, until: Instant) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 
     /// Returns whether this gateway may use the store, and the database could be reached lately.
@@ -180,6 +197,7 @@ impl Lease {
         };
         let epoch = taken.epoch;
         tracing::info!(epoch, "this gateway works with the store now");
+        standing.valid_until(taken.at + settings.lease);
         let renewing = tokio::spawn(renew(Arc::clone(&settings), standing, client, taken));
         Ok(Self { epoch, settings, _renewing: AbortOnDropHandle::new(renewing) })
     }
@@ -261,6 +279,7 @@ async fn renew(settings: Arc<Settings>, standing: Arc<Standing>, mut client: Con
         match renewed {
             Ok(Some(_)) => {
                 renewed_at = at;
+                standing.valid_until(at + settings.lease);
                 standing.goes_on();
             }
             Ok(None) => return standing.lost(),

@@ -86,6 +86,13 @@ impl PostgresStore {
         Settings::read(url, Duration::ZERO).map(drop)
     }
 
+    /// Connects to a database once.
+    pub(in crate::store) async fn check_reachable(url: &str) -> Result<(), StoreError> {
+        let (client, _driver) = Settings::read(url, Duration::ZERO)?.connect().await?;
+        drop(client);
+        Ok(())
+    }
+
     /// Opens the store, as [`Store::in_postgres`](crate::store::Store::in_postgres) does.
     pub(in crate::store) async fn open(
         url: &str,

@@ -11,7 +11,7 @@ use super::{SqliteStore, StoreError};
 use crate::decide::breaker::Side;
 use crate::decide::gate::Gatekeeper;
 use crate::decide::lanes::{Due, Lane, Wanted};
-use crate::store::claims::{Claim, Claimed, Loaded, Refused, Standing};
+use crate::store::claims::{Claim, Claimed, Loaded, Refused, SubscriptionState};
 use crate::store::notices::{GivingUp, Losses, Notices};
 use crate::store::seal::DAMAGED;
 use crate::timestamp::Timestamp;
@@ -120,7 +120,7 @@ pub(crate) fn claim_lane(
     let (first_due, retry_due) = (is_due(due.first), is_due(due.retry));
     let mut claiming = Claiming {
         connection,
-        standings: Standings::new(connection, &lane.space),
+        standings: SubscriptionStates::new(connection, &lane.space),
         lane: &lane,
         now,
         bytes,
@@ -156,7 +156,7 @@ pub(crate) fn claim_lane(
 /// The deliveries of one lane that are being claimed.
 struct Claiming<'a> {
     connection: &'a Connection,
-    standings: Standings<'a>,
+    standings: SubscriptionStates<'a>,
     lane: &'a Lane,
     now: Timestamp,
     /// The bytes that payloads may still have.
@@ -227,13 +227,13 @@ pub(super) fn carry_out(
 
 /// The subscriptions of a space whose deliveries are being claimed. Each is looked up once, because most deliveries of a
 /// claim belong to one of few.
-pub(super) struct Standings<'a> {
+pub(super) struct SubscriptionStates<'a> {
     connection: &'a Connection,
     space: &'a str,
-    known: BTreeMap<String, Standing>,
+    known: BTreeMap<String, SubscriptionState>,
 }
 
-impl<'a> Standings<'a> {
+impl<'a> SubscriptionStates<'a> {
     pub(super) fn new(connection: &'a Connection, space: &'a str) -> Self {
         Self { connection, space, known: BTreeMap::new() }
     }
@@ -246,17 +246,17 @@ impl<'a> Standings<'a> {
         Ok(self.known.get(subscription).and_then(|standing| standing.given_up(delivery)))
     }
 
-    fn look_up(&self, subscription: &str) -> rusqlite::Result<Standing> {
+    fn look_up(&self, subscription: &str) -> rusqlite::Result<SubscriptionState> {
         let key = [self.space, subscription];
         let exists = self.connection.prepare_cached(SUBSCRIBED)?.query_row(key, |row| row.get(0))?;
         let mut jobs = self.connection.prepare_cached(GIVING_UP)?;
         let jobs = jobs.query_map(key, |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-        Ok(Standing { exists, jobs })
+        Ok(SubscriptionState { exists, jobs })
     }
 }
 
 /// Reads a due delivery. Of one that is damaged, it reads what is left.
-pub(super) fn due(row: &Row<'_>, standings: &mut Standings<'_>) -> rusqlite::Result<Loaded> {
+pub(super) fn due(row: &Row<'_>, standings: &mut SubscriptionStates<'_>) -> rusqlite::Result<Loaded> {
     let payload = payload(row, PAYLOAD)?;
     let json = row.get_ref(payload.column)?;
     let (id, ty) = (PAYLOAD + EVENT + ID, PAYLOAD + EVENT + TYPE);

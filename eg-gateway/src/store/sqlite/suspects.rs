@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::claims::{Standings, carry_out, due, select};
+use super::claims::{SubscriptionStates, carry_out, due, select};
 use super::{SqliteStore, StoreError};
 use crate::decide::gate::Gatekeeper;
 use crate::decide::lanes::{Due, Lane};
@@ -90,7 +90,7 @@ fn claim(
     let mut query =
         connection.prepare_cached(select!("d.state = 'pending' AND d.crashes > 0 AND d.seq = ?1"))?;
     let (mut claimed, mut refused) = (Vec::new(), Vec::new());
-    let mut standings = Standings::new(connection, &lane.space);
+    let mut standings = SubscriptionStates::new(connection, &lane.space);
     if let Some(found) = query.query_row([delivery], |row| due(row, &mut standings)).optional()? {
         match found.pass(lane, now, gate) {
             Ok(one) => claimed.push(one),

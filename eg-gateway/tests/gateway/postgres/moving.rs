@@ -139,6 +139,8 @@ async fn a_store_moves_with_everything_in_it() {
     let again = new.api.emit_json(&event("good-7", "a")).await;
     assert_eq!((again.status().as_u16(), &again.headers()["eg-duplicates"]), (202, &"1".parse().unwrap()));
     refused(&migrate(dir.path(), &url), 5, "a gateway uses the database");
+    let nowhere = "postgres://gateway@127.0.0.1:1/nothing";
+    refused(&migrate(dir.path(), nowhere), 1, "the database of the store cannot be reached: ");
     let nothing = tempfile::tempdir().unwrap();
     refused(&migrate(nothing.path(), &url), 1, "there is no store");
 }

@@ -157,32 +157,30 @@ async fn a_database_that_forgets_is_refused() {
     assert!(refused.contains("`synchronous_commit` is off"), "{refused}");
 }
 
-/// PostgreSQL holds no NUL in a text, and a client may send one.
+/// PostgreSQL holds no NUL in a text. Attributes have none, but data and what functions answer may.
 #[tokio::test]
 async fn any_text_can_be_stored() {
     let Some(server) = Postgres::shared() else { return };
     let store = open(&server.database()).await;
-    let json =
-        r#"{"specversion":"1.0","id":"a\u0000","source":"/s","type":"e","subject":"\u0000","data":"\u0000"}"#;
+    let json = r#"{"specversion":"1.0","id":"a","source":"/s","type":"e","data":"\u0000"}"#;
     let event = || {
         let (space, method, path) = ("s".to_owned(), "POST".to_owned(), "/\0".to_owned());
         let origin = Origin { space, method, path, accepted_at: NOW };
-        let event = Event::read(json.into()).ok()?;
-        Some(NewEvent {
+        let event = Event::read(json.into()).unwrap();
+        NewEvent {
             event,
             origin,
             intakes: Vec::new(),
             unique_since: Some(Timestamp::EARLIEST),
             notices: Vec::new(),
-        })
+        }
     };
-    let Some(first) = event() else { return };
-    for (event, is_new) in [(Some(first), true), (event(), false)] {
-        let events = Arc::from(Vec::from_iter(event));
+    for is_new in [true, false] {
+        let events = Arc::from([event()]);
         let (accepted, _) = store.accept("s", events, notices(&store).await).await.unwrap();
         assert_eq!(accepted == [crate::store::Accepted::New], is_new);
     }
-    let found = store.event("s".to_owned(), "a\0".to_owned(), None, None).await.unwrap().unwrap();
+    let found = store.event("s".to_owned(), "a".to_owned(), None, None).await.unwrap().unwrap();
     assert_eq!((found.event.event.get(), found.event.damaged), (json, false));
 }
 
