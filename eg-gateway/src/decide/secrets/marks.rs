@@ -8,6 +8,9 @@ use serde_json::Value;
 const KEYWORDS: [&str; 7] =
     ["properties", "additionalProperties", "items", "prefixItems", "anyOf", "oneOf", "allOf"];
 
+/// The keywords that refer to another part of the schema.
+const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+
 const MARK: &str = "writeOnly";
 
 /// The sensitive parts of a value.
@@ -40,16 +43,21 @@ impl Marks {
     /// Returns the sensitive parts by a JSON Schema; `None` if there are none.
     pub(super) fn of(schema: &str) -> Option<Self> {
         match serde_json::from_str(schema) {
-            Ok(schema) => Self::read(&schema),
+            Ok(schema) if has_marks(&schema) => Self::read(&schema),
+            Ok(_) => None,
             // It cannot be read, for example because it is nested too deeply, and may mark anything.
             Err(_) => schema.contains(MARK).then_some(Self::WHOLE),
         }
     }
 
+    /// Reads a part of a schema that has marks somewhere.
     fn read(schema: &Value) -> Option<Self> {
         let keywords = schema.as_object()?;
+        // It may lead to a mark.
+        let refers =
+            REFERENCES.iter().any(|name| schema[*name].as_str().is_some_and(|to| to.starts_with('#')));
         let elsewhere = keywords.iter().any(|(name, value)| !KEYWORDS.contains(&&**name) && has_marks(value));
-        let mut marks = Self { whole: schema[MARK] == true || elsewhere, ..Self::default() };
+        let mut marks = Self { whole: schema[MARK] == true || elsewhere || refers, ..Self::default() };
         marks.values = Self::read(&schema["additionalProperties"]).map(Box::new);
         for (name, member) in schema["properties"].as_object().into_iter().flatten() {
             let member = Self::read(member);
@@ -160,6 +168,13 @@ mod tests {
         let marks = Marks::of(alternatives).unwrap();
         for (name, expected) in [("a", None), ("b", Some(true)), ("c", Some(true))] {
             assert_eq!(marks.of_member(name).map(|marks| marks.whole), expected, "{name}");
+        }
+        // What a reference leads to may contain a mark.
+        for refers in [r##"{"$ref": "#"}"##, r##"{"$ref": "#/properties/a"}"##, r##"{"$dynamicRef": "#a"}"##]
+        {
+            let schema = format!(r#"{{"properties": {{"a": {{"writeOnly": true}}, "b": {refers}}}}}"#);
+            assert_eq!(Marks::of(&schema).unwrap().of_member("b"), Some(&Marks::WHOLE), "{schema}");
+            assert_eq!(Marks::of(&schema.replace("writeOnly", "readOnly")), None, "{schema}");
         }
         assert_eq!(Marks::of(r#"{"properties": {"a": {"writeOnly": true}"#), Some(Marks::WHOLE));
         for schema in ["{}", "true", "{", r#"{"properties": {"writeOnly": {"type": "string"}}}"#] {

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use eg_sdk::config::EventType;
 use eg_sdk::history::Mismatch;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use self::marks::Marks;
@@ -80,11 +81,24 @@ impl<'a> Veil<'a> {
         stored: &RawValue,
     ) -> Result<Box<RawValue>, String> {
         let unknown = |path: String| {
-            format!("`{}` is `{MASK}`, and no stored value belongs there: write a value", &path[1..])
+            format!("`{}` is masked, but the stored event has no value for it: replace `{MASK}`", &path[1..])
         };
+        let mut read = edited.clone();
         let edited = requests::restored(&edited, stored).map_err(unknown)?.unwrap_or(edited);
         let restored = payloads::restored(&edited, stored, &mut |ty| self.marks(ty)).map_err(unknown)?;
-        Ok(restored.unwrap_or(edited))
+        let restored = restored.unwrap_or(edited);
+        // What is hidden of it later must be what the client has read as a mask.
+        let mut shown = restored.clone();
+        for event in [&mut read, &mut shown] {
+            self.hide(event);
+        }
+        let value = |event: &RawValue| serde_json::from_str::<Value>(event.get()).ok();
+        if value(&shown) != value(&read) {
+            return Err(format!(
+                "with this type, the event would show what was masked: keep the type of the stored event, or replace `{MASK}`"
+            ));
+        }
+        Ok(restored)
     }
 }
 
