@@ -67,8 +67,8 @@ Examples:
 /// Print the map of an application: what leads to which functions, and which events those emit.
 ///
 /// Builds the services and reads their manifests. Marks events that no function emits or subscribes to, functions that nothing
-/// calls, and loops. A solid line leads to a function for whose answer a client waits; at a dashed line, nobody waits. The
-/// dashboard draws the same map.
+/// calls, and loops. Solid lines are calls for whose answer a client waits; dashed lines are all others. The dashboard draws the
+/// same map.
 #[derive(Debug, Args)]
 #[command(after_help = GRAPH_EXAMPLES)]
 pub(crate) struct Graph {

@@ -12,6 +12,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry as Shown, Message, MessageSystemAttributeName as System,
 };
+use eg_grammar::FIFO_SUFFIX;
 use serde_json::{Map, Value};
 
 pub(crate) use self::message::Dead;
@@ -23,6 +24,9 @@ use crate::exit::{Exit, Failure};
 
 /// How long others do not see the messages that are being read, in seconds. Those that stay are shown again at once.
 const HIDDEN: i32 = 60;
+
+/// How many seconds an invocation may take, and a bit for the answer.
+const LONGEST: i32 = 15 * 60 + 30;
 
 const QUEUE: &str = "AWS::SQS::Queue";
 
@@ -160,7 +164,7 @@ impl Letters {
                         "invoke the function with it: `cargo eg invoke FUNCTION --data JSON --stage STAGE`",
                     ));
                 };
-                for Sent { body, group } in messages {
+                for (sent, Sent { body, group }) in messages.iter().enumerate() {
                     let body = match edited {
                         Some(_) if messages.len() > 1 => {
                             return Err(changed("it holds several messages".to_owned()));
@@ -169,10 +173,18 @@ impl Letters {
                         None => body.clone(),
                     };
                     let (group, once) = group.clone().unzip();
+                    // Messages of other queues may have a group, too, but no such id.
+                    let once = once.filter(|_| source.url.ends_with(FIFO_SUFFIX));
                     let call = self.sqs.send_message().queue_url(&source.url).message_body(body);
                     let call = call.set_message_group_id(group).set_message_deduplication_id(once);
                     let action = format!("put `{id}` back into its queue");
-                    call.send().await.map_err(|error| failure(&action, &error))?;
+                    call.send().await.map_err(|error| match sent {
+                        0 => failure(&action, &error),
+                        _ => failure(&action, &error).hint(format!(
+                            "{sent} of its {} messages are in the queue already, and come twice if you retry it",
+                            messages.len()
+                        )),
+                    })?;
                 }
             }
             Content::Event(payload) | Content::Records(payload) => {
@@ -185,6 +197,12 @@ impl Letters {
                     Content::Records(_) => (InvocationType::RequestResponse, true),
                     _ => (InvocationType::Event, false),
                 };
+                if waits {
+                    // Nobody else may hand it in while the function works.
+                    let call = self.sqs.change_message_visibility().queue_url(&letter.queue.url);
+                    let call = call.receipt_handle(&letter.receipt).visibility_timeout(LONGEST);
+                    call.send().await.map_err(|error| failure(&format!("hide `{id}`"), &error))?;
+                }
                 let call = self.lambda.invoke().function_name(function).invocation_type(kind);
                 let answer = call.payload(Blob::new(payload)).send().await;
                 let answer = answer.map_err(|error| failure(&format!("hand in `{id}` again"), &error))?;
