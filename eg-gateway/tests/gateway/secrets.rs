@@ -155,6 +155,11 @@ async fn an_edit_cannot_uncover_what_is_masked() {
     let (status, refused) =
         api.config(Method::POST, &path, json!({ "event": edited.clone() }).to_string()).await;
     assert!(status == 400 && refused.contains("keep the type of the stored event"), "{status} {refused}");
+    // Of a member that is there twice, each mask would be replaced.
+    let twice = edited.to_string().replace(r#""card":"*****""#, r#""card":"*****","card":"x""#);
+    assert!(twice.contains(r#""card":"x""#), "{twice}");
+    let (status, refused) = api.config(Method::POST, &path, format!(r#"{{"event":{twice}}}"#)).await;
+    assert_eq!(status, 400, "{refused}");
     edited["data"]["card"] = json!("4243");
     assert_eq!(api.config(Method::POST, &path, json!({ "event": edited }).to_string()).await.0, 202);
 }

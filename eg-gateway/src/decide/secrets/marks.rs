@@ -11,6 +11,9 @@ const KEYWORDS: [&str; 7] =
 /// The keywords that refer to another part of the schema.
 const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
 
+/// The keywords whose parts count only where a reference leads to them.
+const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
+
 const MARK: &str = "writeOnly";
 
 /// The sensitive parts of a value.
@@ -53,11 +56,11 @@ impl Marks {
     /// Reads a part of a schema that has marks somewhere.
     fn read(schema: &Value) -> Option<Self> {
         let keywords = schema.as_object()?;
-        // It may lead to a mark.
-        let refers =
-            REFERENCES.iter().any(|name| schema[*name].as_str().is_some_and(|to| to.starts_with('#')));
-        let elsewhere = keywords.iter().any(|(name, value)| !KEYWORDS.contains(&&**name) && has_marks(value));
-        let mut marks = Self { whole: schema[MARK] == true || elsewhere || refers, ..Self::default() };
+        let elsewhere = keywords.iter().any(|(name, value)| {
+            !KEYWORDS.contains(&&**name)
+                && (has_marks(value) || (!DEFINITIONS.contains(&&**name) && has_references(name, value)))
+        });
+        let mut marks = Self { whole: schema[MARK] == true || elsewhere, ..Self::default() };
         marks.values = Self::read(&schema["additionalProperties"]).map(Box::new);
         for (name, member) in schema["properties"].as_object().into_iter().flatten() {
             let member = Self::read(member);
@@ -138,6 +141,16 @@ fn words(schema: &Value) -> impl Iterator<Item = String> {
     listed.chain(schema.get("const")).filter_map(|word| word.as_str().map(str::to_owned))
 }
 
+/// Returns whether this keyword, or a part of its value, refers to another part of the schema, which may have a mark.
+fn has_references(name: &str, value: &Value) -> bool {
+    match value {
+        Value::String(to) => REFERENCES.contains(&name) && to.contains('#'),
+        Value::Object(members) => members.iter().any(|(name, value)| has_references(name, value)),
+        Value::Array(items) => items.iter().any(|item| has_references(name, item)),
+        _ => false,
+    }
+}
+
 fn has_marks(schema: &Value) -> bool {
     match schema {
         Value::Object(members) => {
@@ -170,8 +183,13 @@ mod tests {
             assert_eq!(marks.of_member(name).map(|marks| marks.whole), expected, "{name}");
         }
         // What a reference leads to may contain a mark.
-        for refers in [r##"{"$ref": "#"}"##, r##"{"$ref": "#/properties/a"}"##, r##"{"$dynamicRef": "#a"}"##]
-        {
+        for refers in [
+            r##"{"$ref": "#"}"##,
+            r##"{"$ref": "#/properties/a"}"##,
+            r##"{"$dynamicRef": "#a"}"##,
+            r##"{"patternProperties": {"^x": {"$ref": "#/properties/a"}}}"##,
+            r##"{"not": {"anyOf": [true, {"$ref": "https://example.com/schema#a"}]}}"##,
+        ] {
             let schema = format!(r#"{{"properties": {{"a": {{"writeOnly": true}}, "b": {refers}}}}}"#);
             assert_eq!(Marks::of(&schema).unwrap().of_member("b"), Some(&Marks::WHOLE), "{schema}");
             assert_eq!(Marks::of(&schema.replace("writeOnly", "readOnly")), None, "{schema}");
