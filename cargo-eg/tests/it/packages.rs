@@ -63,7 +63,7 @@ fn packages_have_what_others_need_and_services_build_from_them() {
     let (shell, metadata) = (Shell::new(), metadata());
     let crates = unpacked(&metadata, &shell.path());
     let names: Vec<_> = published(&metadata).into_iter().map(|package| package.name.as_str()).collect();
-    assert!(names.contains(&"eg-runtime") && names.contains(&"cargo-eg") && names.len() == 8, "{names:?}");
+    assert!(names.contains(&"eg-runtime") && names.contains(&"cargo-eg"), "{names:?}");
     for package in published(&metadata) {
         let name = &package.name;
         assert!(package.repository.is_some() && package.description.is_some(), "{name}");

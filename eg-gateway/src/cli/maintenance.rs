@@ -156,22 +156,17 @@ fn migrate(from: &Path, store: Option<&str>) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: cannot start threads: {error}");
-            return ExitCode::from(FAILED);
+    super::block_on(async {
+        match eg_gateway::migrate(from, &url).await {
+            Ok(MoveReport { events, deliveries, resources, .. }) => {
+                println!("moved: {events} events, {deliveries} deliveries, {resources} resources");
+                eprintln!(
+                    "start the gateway with --store, and not with {} again: it would deliver the same events",
+                    from.display()
+                );
+                ExitCode::SUCCESS
+            }
+            Err(error) => failed(&error),
         }
-    };
-    match runtime.block_on(eg_gateway::migrate(from, &url)) {
-        Ok(MoveReport { events, deliveries, resources, .. }) => {
-            println!("moved: {events} events, {deliveries} deliveries, {resources} resources");
-            eprintln!(
-                "start the gateway with --store, and not with {} again: it would deliver the same events",
-                from.display()
-            );
-            ExitCode::SUCCESS
-        }
-        Err(error) => failed(&error),
-    }
+    })
 }

@@ -218,6 +218,11 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    block_on(run(options))
+}
+
+/// Runs a future to its end. It has waited for the tasks that may finish; the others are not waited for.
+fn block_on(future: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -225,8 +230,7 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    let code = runtime.block_on(run(options));
-    // `run` has already waited for the tasks that may finish.
+    let code = runtime.block_on(future);
     runtime.shutdown_background();
     code
 }

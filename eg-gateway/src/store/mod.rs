@@ -173,7 +173,9 @@ impl Store {
     /// Refuses every URL: this program was built without a client of PostgreSQL.
     #[cfg(not(feature = "postgres"))]
     pub(crate) fn check_url(_: &str) -> Result<(), StoreError> {
-        Err(StoreError::Url("this program was built without the feature `postgres`".to_owned()))
+        Err(StoreError::Url(
+            "this program cannot use PostgreSQL; build it with `--features postgres`".to_owned(),
+        ))
     }
 
     /// Checks that no other gateway works with the store.

@@ -181,7 +181,7 @@ impl Letters {
                     call.send().await.map_err(|error| match sent {
                         0 => failure(&action, &error),
                         _ => failure(&action, &error).hint(format!(
-                            "{sent} of its {} messages are in the queue already, and come twice if you retry it",
+                            "of its {} messages, {sent} went back into the queue, and will be handled twice if you retry it",
                             messages.len()
                         )),
                     })?;

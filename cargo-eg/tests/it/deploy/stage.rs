@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Shop, order, place};
 use crate::support::app::Running;
-use crate::support::aws::Fault;
+use crate::support::aws::{Fault, refusal};
 use crate::support::eventually;
 
 /// The operation that invokes a function, which moto cannot do.
@@ -179,10 +179,15 @@ fn a_message_that_a_function_rejected_goes_back_into_its_queue() {
         let target = format!("arn:aws:sqs:eu-central-1:{}:{name}", shop.aws.account);
         (name, target)
     });
-    let record = json!({"messageId": "m", "body": placed("e1").to_string(), "eventSource": "aws:sqs", "eventSourceARN": target});
-    keep(&shop, &json!({"Records": [record]}));
+    // Messages of queues without an order may have a group, too.
+    let record = json!({"messageId": "m", "body": placed("e1").to_string(), "eventSource": "aws:sqs", "eventSourceARN": target,
+        "attributes": {"MessageGroupId": "g"}});
+    keep(&shop, &json!({"Records": [&record]}));
+    let kept = shop.aws.sent("SendMessage").len();
     let retried = letters(&["retry", &id(), "--data", "{\"order\":2}"]);
     assert_eq!(retried.stdout, "1 dead letter handed in again\n", "{retried:?}");
+    let sent: Value = serde_json::from_str(&shop.aws.sent("SendMessage")[kept]).unwrap();
+    assert_eq!((&sent["MessageGroupId"], &sent["MessageDeduplicationId"]), (&json!("g"), &Value::Null));
     assert_eq!(received(&shop, &name).unwrap()["detail"], json!({"order": 2, "ce": {"id": "e1"}}));
     assert_eq!(letters(&[]).stderr, "no dead letters\n");
 
@@ -200,6 +205,13 @@ fn a_message_that_a_function_rejected_goes_back_into_its_queue() {
     assert_eq!(retried.stdout, "1 dead letter handed in again\n", "{retried:?}");
     assert_eq!(received(&shop, &name).unwrap()["detail"], placed("e1")["detail"]);
     assert_eq!(shop.aws.sent(INVOKING), [""; 0], "nobody has called the function");
+
+    keep(&shop, &json!({"Records": [&record, &record]}));
+    shop.aws.plan_after("SendMessage", 1, 1, refusal(403, "AccessDenied", "no"));
+    let half = letters(&["retry", "--all"]);
+    let hint =
+        "hint: of its 2 messages, 1 went back into the queue, and will be handled twice if you retry it\n";
+    assert!(half.code == Some(8) && half.stderr.contains(hint), "{half:?}");
 }
 
 /// Streams keep no place for one record to go back to, so the answer of the function counts.
@@ -223,6 +235,13 @@ fn records_that_fail_again_stay_dead_letters() {
     shop.aws.plan(INVOKING, 1, Fault::Answer(200, r#"{"batchItemFailures": []}"#.to_owned()));
     assert_eq!(retry().stdout, "1 dead letter handed in again\n");
     assert_eq!(shop.eg(&["dead-letters", "--stage", "dev"]).stderr, "no dead letters\n");
+    // Nobody else sees it while the function may work.
+    let hidden = shop.aws.sent("ChangeMessageVisibility");
+    assert_eq!(
+        hidden.iter().filter(|body| body.contains(r#""VisibilityTimeout":930"#)).count(),
+        3,
+        "{hidden:?}"
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Writes the rows of another store into a database that has none, for `store::migrate`. From the first row to the last, a mark shows
-//! that something is missing, and no gateway opens the database.
+//! Writes the rows of another store into a database that has none, for `store::migrate`. From the first row to the last, a mark
+//! shows that something is missing, and no gateway opens the database.
 
 use super::batch::order_key;
 use super::faults::Failure;
