@@ -55,6 +55,17 @@ async fn the_history_hides_the_credentials_of_requests() {
     assert!(!read(&format!("events/{event}")).await.contains("Bearer key"));
 }
 
+/// A gateway whose function `f` gets events with a sensitive `card`.
+async fn charging(functions: &Functions) -> TestGateway {
+    let gateway = TestGateway::start().await;
+    let api = &gateway.api;
+    let schema = r#"{"properties": {"card": {"writeOnly": true, "type": "string"}}}"#;
+    api.create("eventtypes", json!({ "name": "card.charged", "metadata": { "schema": schema } })).await;
+    api.http_function("f", &functions.url("/f")).await;
+    api.subscribe("card.charged", "f").await;
+    gateway
+}
+
 /// The schema of the event type says what is sensitive.
 #[tokio::test]
 async fn the_history_hides_the_sensitive_parts_of_payloads() {
@@ -63,18 +74,14 @@ async fn the_history_hides_the_sensitive_parts_of_payloads() {
         Answer::Http(if rejected { 400 } else { 200 }, String::new())
     })
     .await;
-    let gateway = TestGateway::start().await;
+    let gateway = charging(&functions).await;
     let api = &gateway.api;
-    let schema = r#"{"properties": {"card": {"writeOnly": true, "type": "string"}}}"#;
-    api.create("eventtypes", json!({ "name": "card.charged", "metadata": { "schema": schema } })).await;
     api.event_type("eventgateway.delivery.deadLettered").await;
     api.http_function("picky", &functions.url("/picky")).await;
     let picky = json!({ "type": "async", "eventType": "card.charged", "functionId": "picky",
         "filter": { "data": { "card": ["0815"] } } });
     api.create("subscriptions", picky).await;
     let mut watcher = gateway.activity();
-    api.http_function("f", &functions.url("/f")).await;
-    api.subscribe("card.charged", "f").await;
     api.http_function("report", &functions.url("/report")).await;
     api.subscribe("eventgateway.delivery.deadLettered", "report").await;
     let event = json!({ "specversion": "1.0", "id": "1", "source": "/s", "type": "card.charged",
@@ -112,12 +119,8 @@ async fn a_mask_is_never_delivered() {
         Answer::Http(if accepted { 200 } else { 400 }, String::new())
     })
     .await;
-    let gateway = TestGateway::start().await;
+    let gateway = charging(&functions).await;
     let api = &gateway.api;
-    let schema = r#"{"properties": {"card": {"writeOnly": true, "type": "string"}}}"#;
-    api.create("eventtypes", json!({ "name": "card.charged", "metadata": { "schema": schema } })).await;
-    api.http_function("f", &functions.url("/f")).await;
-    api.subscribe("card.charged", "f").await;
     let event = json!({ "specversion": "1.0", "id": "1", "source": "/s", "type": "card.charged" });
     assert_eq!(api.emit_json(&event).await.status(), 202);
     let letter = api.wait_for_dead_letters(1).await.remove(0);
@@ -139,12 +142,8 @@ async fn a_mask_is_never_delivered() {
 #[tokio::test]
 async fn an_edit_cannot_uncover_what_is_masked() {
     let functions = Functions::start(|_| Answer::Http(400, String::new())).await;
-    let gateway = TestGateway::start().await;
+    let gateway = charging(&functions).await;
     let api = &gateway.api;
-    let schema = r#"{"properties": {"card": {"writeOnly": true, "type": "string"}}}"#;
-    api.create("eventtypes", json!({ "name": "card.charged", "metadata": { "schema": schema } })).await;
-    api.http_function("f", &functions.url("/f")).await;
-    api.subscribe("card.charged", "f").await;
     let event = json!({ "specversion": "1.0", "id": "1", "source": "/s", "type": "card.charged", "data": { "card": "4242" } });
     assert_eq!(api.emit_json(&event).await.status(), 202);
     let letter = api.wait_for_dead_letters(1).await.remove(0);
