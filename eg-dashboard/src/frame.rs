@@ -13,6 +13,7 @@ pub(crate) enum Part {
     Events,
     DeadLetters,
     Functions,
+    Logs,
     Map,
     Catalogue,
     Send,
@@ -20,10 +21,11 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Events,
         Self::DeadLetters,
         Self::Functions,
+        Self::Logs,
         Self::Map,
         Self::Catalogue,
         Self::Send,
@@ -35,6 +37,7 @@ impl Part {
             Self::Events => "Events",
             Self::DeadLetters => "Dead letters",
             Self::Functions => "Functions",
+            Self::Logs => "Logs",
             Self::Map => "Map",
             Self::Catalogue => "Catalogue",
             Self::Send => "Send",
@@ -47,6 +50,7 @@ impl Part {
             Self::Events => "/events",
             Self::DeadLetters => "/dead-letters",
             Self::Functions => "/functions",
+            Self::Logs => "/logs",
             Self::Map => "/map",
             Self::Catalogue => "/catalogue",
             Self::Send => "/send",

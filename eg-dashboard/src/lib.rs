@@ -117,6 +117,7 @@ pub fn router(mut options: Options) -> Router {
         .route("/dead-letters/{id}/discard", post(actions::discard))
         .route("/send", get(pages::send::form))
         .route("/functions", get(pages::functions::list))
+        .route("/logs", get(pages::logs::list))
         .route("/map", get(pages::map::show))
         .route("/map/graph", get(pages::map::download))
         .route("/catalogue", get(pages::catalogue::list))

@@ -120,6 +120,7 @@
 //! | `GET /v1/spaces/<space>/access` | whether the client's access key allows changes |
 //! | `GET /v1/statistics` | events and calls in each minute of the last hour, the backlog, the size of the store |
 //! | `GET /v1/spaces/<space>/statistics` | for each function: calls, failures, p50 and p95, the last failure, the circuit breaker |
+//! | `GET /v1/spaces/<space>/calls` | the last calls of functions, with what they answered and printed, while [`Options::recent_calls`] keeps them; `function`, `event`, `text`, `limit`, `before` |
 //! | `GET /v1/feed` | everything that happens, as server-sent events; resumes after `Last-Event-ID` |
 //!
 //! The answers are the types of [`eg_sdk::history`]. The body of an error is an [`ErrorBody`](eg_sdk::errors::ErrorBody),
@@ -269,6 +270,7 @@ pub use eg_grammar::DeliveryPolicy;
 pub use gateway::{Api, Gateway, StartError};
 pub use log::{JsonLines, log_fields};
 pub use options::{ListenAddr, Options};
+pub use recent::{OutsideCall, OutsideCalls};
 pub use store::{CheckReport, RepairReport, StoreError, StoreUrl, check, repair, restore};
 #[cfg(feature = "postgres")]
 pub use store::{MoveReport, migrate};

@@ -113,6 +113,10 @@ pub struct Options {
     /// Maximum number of connections to each API; fewer if the process may not open so many files. When all are open,
     /// those that wait for a request make room; see [Under load](crate#under-load). At least 1.
     pub max_connections: usize,
+    /// The number of calls of functions whose answers and logs are kept in memory, for the dashboard: at most about 8 KB each.
+    /// The newest are kept, and no function displaces the few calls of another one. Functions on Lambda are asked for the end
+    /// of their log with each call. 0: none are kept.
+    pub recent_calls: usize,
     /// URL of the OpenTelemetry collector that receives spans over OTLP/HTTP, for example `http://localhost:4318`. `None`:
     /// no spans are recorded.
     #[cfg(feature = "otlp")]
@@ -123,6 +127,9 @@ pub struct Options {
 }
 
 impl Options {
+    /// The [`recent_calls`](Self::recent_calls) of a gateway on a developer's machine.
+    pub const RECENT_CALLS: usize = 1_000;
+
     /// Returns the defaults: loopback ports 4000 (Events API) and 4001 (Config API), and a store in `data_dir`.
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
@@ -165,6 +172,7 @@ impl Options {
             events_tls: None,
             config_tls: None,
             max_connections: 4096,
+            recent_calls: 0,
             #[cfg(feature = "otlp")]
             otlp_endpoint: None,
         }

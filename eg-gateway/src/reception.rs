@@ -49,7 +49,7 @@ impl Reception {
     ) -> Self {
         let terms = Terms { dedupe_window: options.dedupe_window, max_hops: options.max_hops };
         let (metrics, memory) = (Arc::new(Metrics::new()), Budget::new(options.memory_limit));
-        let recent = Arc::new(Recent::new(clock.timestamp()));
+        let recent = Arc::new(Recent::new(clock.timestamp(), options.recent_calls));
         Self { store, wakeups: Arc::default(), feed, metrics, recent, memory, terms, configuration, clock }
     }
 

@@ -216,7 +216,7 @@ impl Cloud {
     }
 
     async fn call(&self, function: &str, payload: Vec<u8>) -> Result<bytes::Bytes, Error> {
-        let answer = self.emulator.invoker().invoke(function, payload).await;
+        let answer = self.emulator.invoker().invoke("invoke", function, payload).await;
         answer.map_err(|source| Error::Call { function: function.to_owned(), source })
     }
 

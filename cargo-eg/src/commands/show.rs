@@ -1,30 +1,53 @@
-//! `cargo eg show`: explains how an event was delivered to each subscription.
+//! `cargo eg show`: explains how an event was delivered to each subscription, with what the functions printed.
 
 use std::fmt::Write as _;
 
-use eg_sdk::history::{Attempt, AttemptOutcome, Delivery, DeliveryState, EventDetail, Mismatch};
+use eg_sdk::EventGateway;
+use eg_sdk::history::{
+    Attempt, AttemptOutcome, Call, CallFilter, Delivery, DeliveryState, EventDetail, Mismatch,
+};
+
+use serde::Serialize;
 
 use super::events::payload;
 use super::history::client;
 use super::{find, json_line, print};
 use crate::cli;
-use crate::console::text::{BOLD, DIM, GREEN, RED, YELLOW, clock, columns, one_line, styled};
+use crate::console::text::{BOLD, DIM, GREEN, RED, YELLOW, clock, columns, one_line, readable, styled};
 use crate::exit::Failure;
 
 pub(crate) async fn run(arguments: cli::Show) -> Result<(), Failure> {
     let cli::Show { event, json, gateway } = arguments;
     let gateway = client(gateway.settings())?;
     let mut shown = find::event(&gateway, "show", (&event).into()).await?;
+    let calls = calls(&gateway, &shown.event.event_id).await;
     if json {
-        return print(&json_line(&shown)?);
+        return print(&json_line(&Shown { detail: &shown, calls: &calls })?);
     }
     // Sorted by function; the first delivery comes before its replays.
     shown.deliveries.sort_by(|a, b| (&a.function_id, a.delivery_id).cmp(&(&b.function_id, b.delivery_id)));
-    print(&explain(&shown))
+    print(&explain(&shown, &calls))
+}
+
+/// The output for programs.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    detail: &'a EventDetail,
+    calls: &'a [Call],
+}
+
+/// The number of calls of the event whose logs are shown.
+const CALLS: usize = 500;
+
+/// Returns the calls with the event that the gateway still knows. It may be too old to keep any, and that is no failure.
+async fn calls(gateway: &EventGateway, event: &str) -> Vec<Call> {
+    let filter = CallFilter { event: Some(event.to_owned()), ..CallFilter::default() };
+    gateway.history().calls(&filter, None, CALLS).await.map(|page| page.calls).unwrap_or_default()
 }
 
 /// Describes the event, then each of its deliveries.
-fn explain(detail: &EventDetail) -> String {
+fn explain(detail: &EventDetail, calls: &[Call]) -> String {
     let EventDetail { event, deliveries } = detail;
     let mut text = format!("{BOLD}{}{BOLD:#} {}\n", event.event_type, event.event_id);
     let place = format!("{} {}", event.method, event.path);
@@ -46,12 +69,12 @@ fn explain(detail: &EventDetail) -> String {
         text += "\nno delivery: no subscription matched the event when it was accepted\n";
     }
     for delivery in deliveries {
-        let _ = write!(text, "\n{}", one(delivery));
+        let _ = write!(text, "\n{}", one(delivery, calls));
     }
     text
 }
 
-fn one(delivery: &Delivery) -> String {
+fn one(delivery: &Delivery, calls: &[Call]) -> String {
     let mut text = format!("{BOLD}{}{BOLD:#} {}\n", delivery.function_id, verdict(delivery));
     let mut notes = Vec::new();
     notes.extend(delivery.replay.as_ref().map(|replay| format!("replayed by {replay}")));
@@ -62,7 +85,16 @@ fn one(delivery: &Delivery) -> String {
     for note in notes {
         let _ = writeln!(text, "  {note}");
     }
-    text += &indented(&columns(&delivery.attempts.iter().map(attempt).collect::<Vec<_>>()));
+    let rows = columns(&delivery.attempts.iter().map(attempt).collect::<Vec<_>>());
+    for (row, attempt) in rows.lines().zip(&delivery.attempts) {
+        text += &indented(row);
+        let call = calls.iter().find(|call| {
+            call.delivery_id == Some(delivery.delivery_id) && call.attempt == Some(attempt.number)
+        });
+        for line in call.and_then(Call::printed).iter().flat_map(|printed| printed.lines()) {
+            let _ = writeln!(text, "    {DIM}|{DIM:#} {}", readable(line.as_bytes()));
+        }
+    }
     if let Some(mismatch) = &delivery.mismatch {
         text += &indented(&clause(mismatch));
     }
@@ -136,7 +168,10 @@ mod tests {
             "event": {"data": {"id": "10"}}, "deliveries": deliveries,
         });
         let detail = serde_json::from_str(&history.to_string()).unwrap();
-        anstream::adapter::strip_str(&explain(&detail)).to_string()
+        let call = json!({"callId": 1, "functionId": "emails-send", "trigger": "user.created", "deliveryId": 7, "attempt": 2,
+            "startedAt": "2026-01-31T12:00:01Z", "durationMs": 12, "log": "START RequestId: 1\nTo: \u{1b}[31mDonald\nEND RequestId: 1\n"});
+        let calls = [serde_json::from_value(call).unwrap()];
+        anstream::adapter::strip_str(&explain(&detail, &calls)).to_string()
     }
 
     #[test]
@@ -153,7 +188,7 @@ mod tests {
             json!({"state": "delivered", "attempts": [attempt(1, "failed", Some("HTTP status 500:\n boom")), attempt(2, "delivered", None)]}),
             "emails-send delivered at attempt 2\n  \
              attempt 1  2026-01-31 12:00:01.000  failed     after 12 ms: HTTP status 500: boom\n  \
-             attempt 2  2026-01-31 12:00:01.000  delivered  after 12 ms\n",
+             attempt 2  2026-01-31 12:00:01.000  delivered  after 12 ms\n    | To: Donald\n",
         );
         check(
             json!({"state": "pending", "nextAttemptAt": "2026-01-31T12:00:09Z", "attempts": [attempt(1, "failed", Some("boom"))]}),

@@ -3,15 +3,13 @@
 //! in progress can finish. What to register at the gateway is left to `registration`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use eg_gateway::{Activity, Gateway, StoreUrl};
+use eg_gateway::{Activity, Gateway, OutsideCall, StoreUrl};
 use eg_grammar::variable::CONNECTIONS;
 use eg_local::Observer;
-use eg_local::emulator::{self, Emulator, OutputObserver};
+use eg_local::emulator::{self, Emulator, EndedCall, Invoker, OutputObserver};
 use eg_local::queues::{self, Mapping, Mappings, Queues};
 use eg_local::schedules::{Schedules, Timed};
 use eg_local::{WebSockets, websockets};
@@ -31,6 +29,7 @@ use crate::state::{Lock, State, schemas};
 
 use super::deploy::{Deployment, deployments, tidy};
 use super::orphans;
+use super::ports::{Ports, in_use};
 use super::streams::Readers;
 use super::{local_aws, streams, tables};
 
@@ -59,14 +58,6 @@ pub(crate) struct Observers {
     pub(crate) output: OutputObserver,
 }
 
-/// Ports on the loopback interface; 0 for any free port.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ports {
-    pub(crate) events: u16,
-    pub(crate) config: u16,
-    pub(crate) lambda: u16,
-}
-
 /// A running application.
 #[derive(Debug)]
 pub(crate) struct LocalApp {
@@ -74,6 +65,8 @@ pub(crate) struct LocalApp {
     _lock: Lock,
     gateway: Gateway,
     emulator: Emulator,
+    /// Makes the calls that the gateway does not make.
+    invoker: Invoker,
     queues: Queues,
     mappings: Mappings,
     sockets: WebSockets,
@@ -118,10 +111,11 @@ impl LocalApp {
         let sockets = WebSockets::new(observers.triggers.clone());
         let emulator = bind(state, &options, &queues, &sockets, observers.output.clone()).await?;
         let gateway = start_gateway(state, &options, emulator.url()).await?;
-        let mappings = Mappings::new(queues.clone(), emulator.invoker(), observers.triggers.clone());
-        let readers = Readers::new(emulator.invoker(), observers.triggers.clone());
+        let invoker = observed(emulator.invoker(), &gateway);
+        let mappings = Mappings::new(queues.clone(), invoker.clone(), observers.triggers.clone());
+        let readers = Readers::new(invoker.clone(), observers.triggers.clone());
         let schedules =
-            options.schedules.then(|| Schedules::new(emulator.invoker(), observers.triggers.clone()));
+            options.schedules.then(|| Schedules::new(invoker.clone(), observers.triggers.clone()));
         let state = state.clone();
         let (running, binaries) = (BTreeMap::new(), Default::default());
         let mut app = Self {
@@ -129,6 +123,7 @@ impl LocalApp {
             _lock: lock,
             gateway,
             emulator,
+            invoker,
             queues,
             mappings,
             sockets,
@@ -239,7 +234,7 @@ impl LocalApp {
         self.mappings.set(functions(services).flat_map(mappings).collect());
         // What two functions share was refused before.
         let functions_of_sockets = sockets::local(functions(services)).unwrap_or_default();
-        self.sockets.set(self.emulator.invoker(), functions_of_sockets);
+        self.sockets.set(self.invoker.clone(), functions_of_sockets);
         if let Some(schedules) = &mut self.schedules {
             schedules.set(functions(services).flat_map(timed).collect());
         }
@@ -290,6 +285,14 @@ impl LocalApp {
         // Dropping the emulator stops it at once.
         at_once.run_until_cancelled(self.emulator.shut_down()).await;
     }
+}
+
+/// Returns an invoker whose calls the gateway's dashboard shows.
+fn observed(invoker: Invoker, gateway: &Gateway) -> Invoker {
+    let (calls, Settings { space, .. }) = (gateway.outside_calls(), Settings::default());
+    invoker.observed(move |EndedCall { function, trigger, duration, error, log, .. }| {
+        calls.add(&OutsideCall { space: space.clone(), function, trigger, duration, error, log });
+    })
 }
 
 fn functions(services: &[Service]) -> impl Iterator<Item = &Function> + Clone {
@@ -365,6 +368,7 @@ async fn start_gateway(state: &State, app: &Options, lambda: &str) -> Result<Gat
     let mut options = eg_gateway::Options::new(state.gateway());
     // Who develops on a machine knows its time.
     options.trust_clock = true;
+    options.recent_calls = eg_gateway::Options::RECENT_CALLS;
     options.events_addr = ports.events.into();
     options.config_addr = ports.config.into();
     options.allowed_hosts.clone_from(&app.allowed_hosts);
@@ -389,36 +393,6 @@ async fn start_gateway(state: &State, app: &Options, lambda: &str) -> Result<Gat
         },
         error => Failure::new(Exit::Failed, error),
     })
-}
-
-impl Ports {
-    /// Checks that nobody listens on the ports, so that the build does not have to finish first.
-    pub(crate) fn check(self) -> Result<(), Failure> {
-        let all = [
-            (self.events, "Events API", "--port"),
-            (self.config, "Config API", "--config-port"),
-            (self.lambda, "local Lambda", "--lambda-port"),
-        ];
-        let is_taken = |port| {
-            let listening = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-            listening.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
-        };
-        let taken: Vec<_> = all.into_iter().filter(|(port, ..)| is_taken(*port)).collect();
-        if taken.is_empty() { Ok(()) } else { Err(in_use(&taken)) }
-    }
-}
-
-/// Returns the failure for ports on which another program listens: each with what would listen there, and the option
-/// that chooses another one.
-fn in_use(taken: &[(u16, &str, &str)]) -> Failure {
-    let each = |(port, what, _): &(u16, &str, &str)| {
-        format!("port {port} is already in use, so the {what} cannot listen there")
-    };
-    let message = taken.iter().map(each).collect::<Vec<_>>().join("\n       ");
-    let options: Vec<&str> = taken.iter().map(|(.., option)| *option).collect();
-    let ports = if taken.len() == 1 { "another port" } else { "other ports" };
-    Failure::new(Exit::PortInUse, message)
-        .hint(format!("is another `cargo eg run` running? Choose {ports} with {}", options.join(", ")))
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@ mod app;
 mod deploy;
 mod local_aws;
 mod orphans;
+mod ports;
 mod secrets;
 mod streams;
 mod tables;
 
-pub(crate) use app::{LocalApp, Observers, Options, Ports, Update};
+pub(crate) use app::{LocalApp, Observers, Options, Update};
 pub(crate) use deploy::deployments;
+pub(crate) use ports::Ports;

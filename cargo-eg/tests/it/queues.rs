@@ -34,6 +34,13 @@ async fn messages_reach_their_function_and_bad_ones_end_as_dead_letters() {
     assert_eq!(log.matches("\"body\":\"0\"").count(), 5, "{log}");
     assert_eq!(log.matches("\"body\":\"1\"").count(), 1, "what was handled does not come again: {log}");
 
+    // The dashboard of the app has the calls of its queues, too.
+    let calls = eg_tests::http().get(format!("{}/v1/spaces/default/calls?function=shop-pack", url("config")));
+    let calls: serde_json::Value = calls.send().await.unwrap().json().await.unwrap();
+    let calls = calls["calls"].as_array().unwrap();
+    assert!(calls.len() >= 6 && calls.iter().all(|call| call["trigger"] == "queue orders"), "{calls:?}");
+    assert!(calls.iter().any(|call| call["log"].as_str().unwrap().contains("\"body\":\"1\"")), "{calls:?}");
+
     let letters = |arguments: &[&str]| {
         app.eg(
             &[&["dead-letters"], arguments, &["--queue", "orders", "--lambda-url", &url("lambda")]].concat()

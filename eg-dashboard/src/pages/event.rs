@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use eg_grammar::printable;
 use eg_sdk::CloudEvent;
-use eg_sdk::history::{AcceptedEvent, DeliveryState, EventDetail};
+use eg_sdk::history::{AcceptedEvent, CallFilter, DeliveryState, EventDetail};
 use maud::{Markup, html};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::functions::figures;
-use super::{matrix, notice, rust_test, tree};
+use super::{logs, matrix, notice, rust_test, tree};
 use crate::Dashboard;
 use crate::access::Id;
 use crate::failure::Failure;
@@ -28,6 +28,9 @@ use crate::{command, place, show};
 
 /// The maximum length of an event whose text a page contains, in bytes.
 pub(crate) const SHOWN: usize = 256 * 1024;
+
+/// The number of calls of the event whose answers and logs are shown.
+const CALLS: usize = 500;
 
 /// The extensions that say where an event comes from. An event that is sent again comes from the visitor.
 const ORIGIN: [&str; 5] = ["hops", "causationid", "replay", "traceparent", "tracestate"];
@@ -51,13 +54,16 @@ pub(crate) async fn show(
     query: Fields,
 ) -> Result<Response, Failure> {
     let space = visitor.gateway.space();
-    let (detail, (subscriptions, figures)) = tokio::try_join!(read(&visitor, &id, &query), async {
+    let (detail, (subscriptions, figures, calls)) = tokio::try_join!(read(&visitor, &id, &query), async {
         let (subscriptions, gateway) = (visitor.gateway.subscriptions(), &visitor.gateway);
-        Ok::<_, Failure>(tokio::try_join!(subscriptions.list(), figures(gateway))?)
+        let of_event = CallFilter { event: Some(id.clone()), ..CallFilter::default() };
+        let calls = logs::calls(gateway, &of_event, None, CALLS);
+        Ok::<_, Failure>(tokio::try_join!(subscriptions.list(), figures(gateway), calls)?)
     })?;
     let now = OffsetDateTime::now_utc();
     let default = figures.map(|figures| figures.default_retry);
-    let deliveries = matrix::render(&visitor, &detail, &subscriptions, default.as_ref(), now);
+    let calls = calls.map(|page| page.calls).unwrap_or_default();
+    let deliveries = matrix::render(&visitor, &detail, &subscriptions, default.as_ref(), &calls, now);
     if query.get("fragment").is_some() {
         return Ok(fragment(&deliveries));
     }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use eg_grammar::{nearest, routed_type};
 use eg_sdk::config::{RetryLimits, Subscription, SubscriptionType};
 use eg_sdk::history::{
-    AcceptedEvent, Attempt, AttemptOutcome, Delivery, DeliveryState, EventDetail, Mismatch,
+    AcceptedEvent, Attempt, AttemptOutcome, Call, Delivery, DeliveryState, EventDetail, Mismatch,
 };
 use maud::{Markup, html};
 use time::OffsetDateTime;
 
+use super::logs;
 use crate::frame::token;
 use crate::retries;
 use crate::visitor::Visitor;
@@ -72,12 +73,13 @@ impl Absence {
     }
 }
 
-/// Returns a card for each subscription.
+/// Returns a card for each subscription. `calls` are those of the event that the gateway still knows.
 pub(crate) fn render(
     visitor: &Visitor,
     detail: &EventDetail,
     subscriptions: &[Subscription],
     default: Option<&RetryLimits>,
+    calls: &[Call],
     now: OffsetDateTime,
 ) -> Markup {
     let EventDetail { event, deliveries } = detail;
@@ -95,7 +97,7 @@ pub(crate) fn render(
         @if deliveries.is_empty() && without.is_empty() { (nobody(event, subscriptions)) }
         @for one in deliveries {
             @let subscription = subscriptions.iter().find(|known| known.subscription_id == one.subscription_id);
-            (delivery(visitor, event, one, subscription, default, now))
+            (delivery(visitor, event, one, subscription, default, calls, now))
         }
         @for (subscription, absence) in &without {
             article .card {
@@ -125,6 +127,7 @@ fn delivery(
     one: &Delivery,
     subscription: Option<&Subscription>,
     default: Option<&RetryLimits>,
+    calls: &[Call],
     now: OffsetDateTime,
 ) -> Markup {
     let space = visitor.gateway.space();
@@ -143,7 +146,7 @@ fn delivery(
                 DeliveryState::Pending => p { (waiting(one, now)) },
                 _ => @if let Some(reason) = &one.reason { p .reason { (show::clipped(reason, 2_000)) } },
             }
-            @if one.matched { (bar(event.accepted_at, one, now)) (attempts(&one.attempts, now)) }
+            @if one.matched { (bar(event.accepted_at, one, now)) (attempts(one, calls, now)) }
             @match subscription {
                 None => p .quiet { "The subscription has been deleted." },
                 Some(subscription) if one.matched => p .quiet { "Retries: " (retries::in_words(subscription, default)) },
@@ -313,18 +316,22 @@ fn in_words(parts: &[(Part, Duration)]) -> String {
     taken.map(|(name, sum)| format!("{name} {}", show::span(*sum))).collect::<Vec<_>>().join(" · ")
 }
 
-fn attempts(attempts: &[Attempt], now: OffsetDateTime) -> Markup {
-    if attempts.is_empty() {
+fn attempts(one: &Delivery, calls: &[Call], now: OffsetDateTime) -> Markup {
+    if one.attempts.is_empty() {
         return html! {};
     }
+    let call_of = |number: u32| {
+        calls.iter().find(|call| call.delivery_id == Some(one.delivery_id) && call.attempt == Some(number))
+    };
     html! {
         ol .attempts {
-            @for Attempt { number, started_at, duration, outcome, error } in attempts {
+            @for Attempt { number, started_at, duration, outcome, error } in &one.attempts {
                 li value=(number) {
                     (show::listed(*started_at, now)) " "
                     span .outcome .(Part::Running(*outcome).class()) { (outcome_in_words(*outcome)) }
                     @if let Some(took) = duration { " after " (show::span(*took)) }
                     @if let Some(error) = error { pre .error { (show::clipped(error, 2_000)) } }
+                    @if let Some(call) = call_of(*number) { (logs::left(call)) }
                 }
             }
         }

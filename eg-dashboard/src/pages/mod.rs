@@ -6,6 +6,7 @@ pub(crate) mod event;
 pub(crate) mod events;
 pub(crate) mod functions;
 pub(crate) mod health;
+pub(crate) mod logs;
 pub(crate) mod map;
 mod matrix;
 mod rust_test;

@@ -1,5 +1,6 @@
 //! The views and actions in a real browser, one gateway and one browser for all of them.
 
+use eg_sdk::CloudEvent;
 use eg_sdk::history::EventFilter;
 use eg_tests::browser::Browser;
 use eg_tests::eventually;
@@ -159,6 +160,10 @@ async fn story(tab: &Tab<'_>, site: &Site) {
     })
     .await;
 
+    // What the functions answered.
+    tab.press("article:has(.chip.delivered) summary").await;
+    tab.shows("details[open] pre", "sent to donald@disney.com").await;
+
     // Sent again, edited: a new event, which the filter of `audit` lets pass.
     tab.choose("Edit and resend").await;
     let edit = "const field = document.querySelector('textarea[name=event]'); field.value = field.value.replace('\"amount\": 5', '\"amount\": 600')";
@@ -219,16 +224,32 @@ async fn others(tab: &Tab<'_>, site: &Site) {
 
     tab.choose("Functions").await;
     tab.shows("main", "3 attempts within 3.0 s (1.5 s on average), then a dead letter").await;
-    tab.shows("main", &format!("for user.created: rejected: HTTP status 422: {BROKEN}")).await;
-    let figures =
-        async |function: usize| tab.text(&format!("article:nth-of-type({function}) .figures")).await;
-    let (audit, crm) = (figures(2).await, figures(3).await);
-    assert!(
-        crm.starts_with("Calls per min\n") && !crm.contains("Errors\n0") && crm.contains("0 of 5"),
-        "{crm}"
-    );
-    assert!(audit.contains("Errors\n0\np50\n"), "{audit}");
+    tab.shows("main", &format!("user.created: rejected: HTTP status 422: {BROKEN}")).await;
+    let figure = async |function: &str, column: u8| {
+        let row = format!("tr:has(a[href$='logs?function={function}'])");
+        tab.text(&format!("{row} td:nth-of-type({column})")).await
+    };
+    let (audit, crm) = (figure("audit", 3).await, figure("crm", 3).await);
+    assert!(audit == "0" && crm != "0" && !crm.is_empty(), "{audit}, {crm}");
+    assert_eq!(figure("crm", 6).await, "0 of 5");
+    // What calls it beside its subscriptions is in its notes.
+    assert!(figure("mail", 1).await.ends_with("rate(1 day)"));
     accessible::check(tab.0, "functions").await;
+
+    tab.choose("Logs").await;
+    tab.shows("#state", "live").await;
+    tab.shows("#listing", &format!("rejected: HTTP status 422: {BROKEN}")).await;
+    accessible::check(tab.0, "logs").await;
+    let calls = tab.count(".call").await;
+    let only_mail = site.text("/dashboard/spaces/default/logs?function=mail&fragment=1").await;
+    assert!(only_mail.contains("sent to donald@disney.com") && !only_mail.contains(BROKEN), "{only_mail}");
+    let event = CloudEvent::of_type("user.created", "/test", json!({"id": "seen", "amount": 1}));
+    site.api.emit(event).await.unwrap();
+    eventually("the new calls to be listed", async || (tab.count(".call").await > calls).then_some(())).await;
+    tab.0.goto(&site.page("/dashboard/spaces/default/logs?text=SENT+TO")).await;
+    tab.shows(".call:first-of-type .head", "mail user.created 200").await;
+    tab.press(".call:first-of-type summary").await;
+    tab.shows(".call:first-of-type pre", "sent to donald@disney.com").await;
     tab.choose("Map").await;
     tab.shows(".odd", "user.created: no function emits it, unless another program does").await;
     tab.shows(".odd", "email.counted: no function subscribes to it").await;

@@ -95,7 +95,7 @@ async fn nothing_from_an_event_becomes_more_than_text() {
 
     let space = "/dashboard/spaces/default";
     let mut paths: Vec<String> =
-        ["/events", "/dead-letters", "/functions", "/map", "/catalogue", "/health", "/send"]
+        ["/events", "/dead-letters", "/functions", "/logs", "/map", "/catalogue", "/health", "/send"]
             .iter()
             .map(|part| format!("{space}{part}"))
             .collect();

@@ -8,6 +8,7 @@ use axum::body::{Body, HttpBody as _};
 use axum::http::{Method, header};
 use axum::response::Response;
 use bytes::Bytes;
+use eg_grammar::HTTP_REQUEST;
 use eg_sdk::config::{Function, Subscription};
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +25,7 @@ use crate::decide::snapshot::Snapshot;
 use crate::decide::system::Call;
 use crate::deliver::CallError;
 use crate::deliver::streams::Answered;
-use crate::recent::Ended;
+use crate::recent::{Ended, Notes};
 
 /// A synchronous call that brought no answer of the function.
 struct FailedCall {
@@ -61,7 +62,8 @@ impl Emission {
         });
         let function = &subscription.function_id;
         let under_way = self.app.recent.under_way(space, function);
-        let answer = self.call(snapshot, subscription, holder, event).await;
+        let notes = self.app.recent.notes();
+        let answer = self.call(snapshot, subscription, holder, event, &notes).await;
         drop(under_way);
         self.app.metrics.sync_processed(space, ty);
         let status = answer.as_ref().map_or_else(|failed| failed.error.status(), Response::status);
@@ -70,15 +72,19 @@ impl Emission {
             Err(failed) => Some(failed.reason.clone()),
             Ok(_) => status.is_server_error().then(|| format!("answered {}", status.as_u16())),
         };
+        let trigger =
+            if ty == HTTP_REQUEST { format!("{method} {path}") } else { format!("{ty} at {method} {path}") };
         let ended = Ended {
             space,
             function,
-            event_id: event.id(),
-            event_type: ty,
+            trigger: &trigger,
+            event: Some((event.id(), ty)),
+            attempt: None,
             duration,
+            status: Some(status.as_u16()),
             error: error.as_deref(),
         };
-        self.app.recent.called(ended, clock::timestamp());
+        self.app.recent.called(ended, &notes, clock::timestamp());
         self.app.feed.publish(|| Activity::Answered {
             event_id: event.id().to_owned(),
             method: method.to_owned(),
@@ -98,6 +104,7 @@ impl Emission {
         subscription: &Subscription,
         holder: Holder,
         event: &Event,
+        notes: &Notes,
     ) -> Result<Response, FailedCall> {
         let id = &subscription.function_id;
         let function = snapshot.catalog.table::<Function>().get(&subscription.space, id);
@@ -109,7 +116,7 @@ impl Emission {
             error: ApiError::no_call(id),
             reason: "too many calls wait".to_owned(),
         })?;
-        let invocation = pin!(self.app.invoker.answer(function, &outgoing, &self.room));
+        let invocation = pin!(self.app.invoker.answer(function, &outgoing, &self.room, notes));
         let answered = self.app.system_events.around(call, invocation).await.inspect_err(|error| {
             tracing::warn!(target: LOG_OF_CALLS, function = id, %error, "function call failed");
         })?;
@@ -126,7 +133,10 @@ impl Emission {
                 let stop = if is_endless { self.app.stop.clone() } else { CancellationToken::new() };
                 streamed::body(pieces, id, place, stop)
             }
-            _ => Body::from(reply.body),
+            _ => {
+                notes.answer(&reply.body);
+                Body::from(reply.body)
+            }
         };
         let mut response = answer(reply.status, body);
         *response.headers_mut() = reply.headers;

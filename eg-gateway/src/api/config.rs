@@ -15,9 +15,9 @@ use super::errors::ApiError;
 use super::received::client;
 use super::routes::{Content, Doc, Routes};
 use super::{
-    ApiState, SHORT, access, accounting, answer, backup, cors, dead_letters, deliveries, errors, event_types,
-    feed, functions, guard, history, holding, jobs, metrics, openapi, redirect, replays, screening,
-    statistics, subscriptions, with_type,
+    ApiState, SHORT, access, accounting, answer, backup, calls, cors, dead_letters, deliveries, errors,
+    event_types, feed, functions, guard, history, holding, jobs, metrics, openapi, redirect, replays,
+    screening, statistics, subscriptions, with_type,
 };
 use crate::clock;
 use crate::decide::classify::BadEvent;
@@ -61,6 +61,7 @@ fn guarded() -> Routes {
         .merge(replays::routes())
         .merge(jobs::routes())
         .merge(statistics::of_space())
+        .merge(calls::routes())
         .merge(access::routes());
     let v1 = Routes::new("gateway")
         .nest("/spaces/{space}", of_space)

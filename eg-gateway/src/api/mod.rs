@@ -5,6 +5,7 @@ mod access;
 mod accounting;
 mod answering;
 mod backup;
+mod calls;
 mod causes;
 pub(crate) mod config;
 pub(crate) mod connector;

@@ -37,10 +37,15 @@ pub(super) struct Limits {
     /// finished events are deleted early, and only spaces with less than their equal share may store more
     #[arg(long, value_name = "BYTES", default_value = "10GiB", value_parser = parse_size)]
     store_limit: u64,
+    /// Number of calls of functions whose answers and logs to keep in memory, for the dashboard and `cargo eg show`: at most
+    /// about 8 KB each [default: 0, or 1000 with --dev]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100_000))]
+    recent_calls: Option<u32>,
 }
 
 impl Limits {
-    pub(super) fn apply(&self, options: &mut Options) {
+    /// Sets the limits of `options`. `dev` says whether the gateway serves developers.
+    pub(super) fn apply(&self, options: &mut Options, dev: bool) {
         options.dedupe_window = self.dedupe_window;
         options.max_hops = self.max_hops;
         options.max_fan_out = self.max_fan_out;
@@ -51,6 +56,11 @@ impl Limits {
         options.memory_limit = size(self.memory_limit);
         options.retention = self.retention;
         options.store_limit = self.store_limit;
+        options.recent_calls = match self.recent_calls {
+            Some(calls) => size(calls.into()),
+            None if dev => Options::RECENT_CALLS,
+            None => 0,
+        };
     }
 }
 
@@ -70,7 +80,24 @@ mod tests {
     fn each_flag_sets_its_own_limit() {
         let mut options = Options::new("/data");
         let flags = ["event-gateway", "--max-hops=3", "--max-fan-out=1", "--max-loop=2"];
-        Flags::try_parse_from(flags).unwrap().limits.apply(&mut options);
+        Flags::try_parse_from(flags).unwrap().limits.apply(&mut options, false);
         assert_eq!((options.max_hops, options.max_fan_out, options.max_loop), (3, 1, 2));
+    }
+
+    #[test]
+    fn developers_see_calls_and_others_if_they_ask_for_it() {
+        for (flags, dev, expected) in [
+            (vec!["event-gateway"], false, 0),
+            (vec!["event-gateway"], true, Options::RECENT_CALLS),
+            (vec!["event-gateway", "--recent-calls=7"], false, 7),
+            (vec!["event-gateway", "--recent-calls=0"], true, 0),
+        ] {
+            let mut options = Options::new("/data");
+            Flags::try_parse_from(&flags).unwrap().limits.apply(&mut options, dev);
+            assert_eq!(options.recent_calls, expected, "{flags:?}");
+        }
+        let refused =
+            Flags::try_parse_from(["event-gateway", "--recent-calls=100001"]).unwrap_err().to_string();
+        assert!(refused.contains("100001 is not in 0..=100000"), "{refused}");
     }
 }

@@ -348,7 +348,7 @@ impl Cli {
             options.otlp_endpoint =
                 self.otlp_endpoint.or_else(|| endpoint_of_environment("OTEL_EXPORTER_OTLP_ENDPOINT"));
         }
-        self.limits.apply(&mut options);
+        self.limits.apply(&mut options, self.dev);
         // A flag counts more than a variable.
         self.store.apply(&mut options, |name| std::env::var(name).ok().filter(|_| !has_directory))?;
         self.calls.apply(&mut options, |name| std::env::var(name).ok())?;

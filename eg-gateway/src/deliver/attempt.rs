@@ -14,8 +14,10 @@ use crate::decide::breaker::Sign;
 use crate::decide::delivery::{self, Failure};
 use crate::decide::event::Outgoing;
 use crate::decide::lanes::Lane;
+use crate::decide::reply;
 use crate::decide::system::Call;
 use crate::outbound::reading::Reading;
+use crate::recent::Notes;
 use crate::store::{Claimed, Finish};
 
 /// A call that ended, with the data to record about it.
@@ -29,6 +31,7 @@ pub(crate) struct Called {
     pub(super) event_type: String,
     /// The age of the delivery.
     pub(super) age: Duration,
+    pub(super) notes: Notes,
 }
 
 /// Makes one attempt and decides what follows from it.
@@ -51,9 +54,9 @@ pub(super) async fn attempt<C: Caller>(
         replay,
         json,
     } = claimed;
-    let started = Instant::now();
+    let (started, notes) = (Instant::now(), delivering.recent.notes());
     let event = Outgoing::stored(event_type, json, replay.as_deref());
-    let outcome = call(&delivering, &lane, &event).await;
+    let outcome = call(&delivering, &lane, &event, &notes).await;
     let event_type = event.ty;
     let duration = started.elapsed();
     let now = delivering.clock.timestamp();
@@ -67,10 +70,29 @@ pub(super) async fn attempt<C: Caller>(
     let age = now.since(since);
     let next = delivery::after_attempt(policy.as_ref(), failures, age, outcome, delivering.clock.random());
     let finish = Finish { delivery, attempt, duration, next, ordered, suspect: crashes > 0, now };
-    Called { lane, sign, finish, subscription_id, event_id, event_type, age }
+    Called { lane, sign, finish, subscription_id, event_id, event_type, age, notes }
 }
 
-async fn call<C: Caller>(delivering: &Delivering<C>, lane: &Lane, event: &Outgoing) -> Result<(), Failure> {
+/// Notes what a function answered, without the envelope in which functions on Lambda answer.
+fn note(notes: &Notes, answer: &[u8]) {
+    if !notes.are_kept() {
+        return;
+    }
+    match reply::read(answer) {
+        Ok(reply) => {
+            notes.status(reply.status.as_u16());
+            notes.answer(&reply.body);
+        }
+        Err(_) => notes.answer(answer),
+    }
+}
+
+async fn call<C: Caller>(
+    delivering: &Delivering<C>,
+    lane: &Lane,
+    event: &Outgoing,
+    notes: &Notes,
+) -> Result<(), Failure> {
     // This process may have been paused since the delivery was claimed.
     delivering.store.check_standing().map_err(|error| Failure::Unmade(error.to_string()))?;
     let configuration = delivering.configuration.current();
@@ -81,7 +103,8 @@ async fn call<C: Caller>(delivering: &Delivering<C>, lane: &Lane, event: &Outgoi
     let call = Call { space: &lane.space, function: &lane.function, event };
     let room = delivering.system_events.room_for_reply(call);
     let reading = room.as_ref().map_or(Reading::Excerpt, Reading::All);
-    let invocation = pin!(delivering.invoker.invoke(function, event, reading));
-    delivering.system_events.around(call, invocation).await?;
+    let invocation = pin!(delivering.invoker.invoke(function, event, reading, notes));
+    let answer = delivering.system_events.around(call, invocation).await?;
+    note(notes, &answer);
     Ok(())
 }

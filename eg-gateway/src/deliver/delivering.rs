@@ -13,7 +13,7 @@ use crate::configuration::Configuration;
 use crate::decide::gate::Gatekeeper;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
-use crate::recent::{Ended, Recent};
+use crate::recent::{Ended, Notes, Recent};
 use crate::reception::Reception;
 use crate::store::Store;
 use crate::system_events::SystemEvents;
@@ -41,11 +41,13 @@ pub(super) struct Report<'a> {
     pub(super) function: &'a str,
     pub(super) event_id: String,
     pub(super) event_type: String,
+    pub(super) delivery: i64,
     pub(super) attempt: u32,
     pub(super) duration: Duration,
     /// The age of the delivery.
     pub(super) age: Duration,
     pub(super) outcome: DeliveryOutcome,
+    pub(super) notes: Notes,
 }
 
 impl<C> Delivering<C> {
@@ -87,9 +89,17 @@ impl<C> Delivering<C> {
             | DeliveryOutcome::Dead { reason: text }
             | DeliveryOutcome::Expired { reason: text } => Some(text.as_str()),
         };
-        let Report { space, function, event_id, event_type, duration, .. } = report;
-        let ended = Ended { space, function, event_id, event_type, duration: *duration, error };
-        self.recent.called(ended, self.clock.timestamp());
+        let ended = Ended {
+            space: report.space,
+            function: report.function,
+            trigger: &report.event_type,
+            event: Some((&report.event_id, &report.event_type)),
+            attempt: Some((report.delivery, report.attempt)),
+            duration: report.duration,
+            status: None,
+            error,
+        };
+        self.recent.called(ended, &report.notes, self.clock.timestamp());
     }
 
     /// Shows an attempt whose outcome is recorded to the watchers.

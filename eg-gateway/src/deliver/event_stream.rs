@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::streams::{Pieces, broken_off, ended};
 use super::{CallError, PERMANENT_OF_LAMBDA};
+use crate::recent::Notes;
 
 /// How an answer ended. Without a code, the function succeeded.
 #[derive(Debug, Default, Deserialize)]
@@ -18,6 +19,8 @@ struct Complete {
     error_code: Option<String>,
     /// The function's error report.
     error_details: Option<String>,
+    /// The end of the function's log, in base64.
+    log_result: Option<String>,
 }
 
 /// A decoded message.
@@ -31,11 +34,13 @@ struct Undecoded {
     pieces: Pieces,
     decoder: MessageFrameDecoder,
     read: BytesMut,
+    notes: Notes,
 }
 
-/// Returns the function's answer in the messages of a response. An answer that breaks off is an error.
-pub(super) fn payload(pieces: Pieces) -> Pieces {
-    let start = Undecoded { pieces, decoder: MessageFrameDecoder::new(), read: BytesMut::new() };
+/// Returns the function's answer in the messages of a response. An answer that breaks off is an error. `notes` get the log at
+/// the end.
+pub(super) fn payload(pieces: Pieces, notes: Notes) -> Pieces {
+    let start = Undecoded { pieces, decoder: MessageFrameDecoder::new(), read: BytesMut::new(), notes };
     Box::pin(stream::try_unfold(start, |mut undecoded| async move {
         match undecoded.next().await? {
             Part::Payload(part) => Ok(Some((part, undecoded))),
@@ -56,7 +61,7 @@ impl Undecoded {
                 .map_err(|error| CallError::retry(format!("Lambda's answer is malformed: {error}")))?
             {
                 DecodedFrame::Complete(message) => {
-                    if let Some(part) = interpret(&message)? {
+                    if let Some(part) = interpret(&message, &self.notes)? {
                         return Ok(part);
                     }
                 }
@@ -70,7 +75,7 @@ impl Undecoded {
 }
 
 /// Interprets a message; `None` for kinds that later versions may have.
-fn interpret(message: &Message) -> Result<Option<Part>, CallError> {
+fn interpret(message: &Message, notes: &Notes) -> Result<Option<Part>, CallError> {
     let text = |name: &str| {
         let header = message.headers().iter().find(|header| header.name().as_str() == name)?;
         header.value().as_string().ok().map(StrBytes::as_str)
@@ -83,6 +88,9 @@ fn interpret(message: &Message) -> Result<Option<Part>, CallError> {
         Some("PayloadChunk") => Ok(Some(Part::Payload(message.payload().clone()))),
         Some("InvokeComplete") => {
             let complete: Complete = serde_json::from_slice(message.payload()).unwrap_or_default();
+            if let Some(log) = &complete.log_result {
+                notes.log(log);
+            }
             ended(complete.error_code.as_deref(), complete.error_details.as_deref())?;
             Ok(Some(Part::Complete))
         }
@@ -107,7 +115,7 @@ mod tests {
     /// Decodes bytes that arrive `size` at a time.
     async fn decoded(bytes: &[u8], size: usize) -> (String, Option<String>) {
         let pieces: Vec<_> = bytes.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-        let mut parts = payload(Box::pin(stream::iter(pieces)));
+        let mut parts = payload(Box::pin(stream::iter(pieces)), Notes::default());
         let mut read = String::new();
         while let Some(part) = parts.next().await {
             match part {

@@ -29,6 +29,7 @@ use crate::options::Options;
 use crate::outbound::reading::Reading;
 use crate::outbound::resolve::blocked;
 use crate::outbound::{Connector, Pool, SendError};
+use crate::recent::Notes;
 use crate::tls::ClientTls;
 
 /// Maximum number of redirects that one call follows.
@@ -79,6 +80,7 @@ impl HttpCaller {
         event: Bytes,
         trace: &TraceContext,
         reading: Reading<'_>,
+        notes: &Notes,
     ) -> Result<Bytes, CallError> {
         let response = self
             .follow(url, |endpoint| {
@@ -87,6 +89,7 @@ impl HttpCaller {
             })
             .await?;
         let (head, body) = response.into_parts();
+        notes.status(head.status.as_u16());
         self.settle(&head, body)
     }
 
@@ -97,6 +100,7 @@ impl HttpCaller {
         event: Bytes,
         trace: &TraceContext,
         room: &Reservation,
+        notes: &Notes,
     ) -> Result<Answered, CallError> {
         let response = self
             .follow(url, |endpoint| {
@@ -108,6 +112,7 @@ impl HttpCaller {
             })
             .await?;
         let (head, body) = response.into_parts();
+        notes.status(head.status.as_u16());
         let streams = streams::is_of_type(&head.headers, STREAMED_ANSWER);
         let pieces = streams::pieces(body);
         match streams::read(pieces, streams && head.status.is_success(), self.reply_limit, room).await? {

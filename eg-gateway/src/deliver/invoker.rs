@@ -14,6 +14,7 @@ use crate::budget::Reservation;
 use crate::clock;
 use crate::decide::event::Outgoing;
 use crate::outbound::reading::Reading;
+use crate::recent::Notes;
 use crate::spans::Spans;
 use eg_grammar::{DeliveryPolicy, Redelivery};
 
@@ -40,10 +41,11 @@ impl Invoker {
         function: &Function,
         event: &Outgoing,
         room: &Reservation,
+        notes: &Notes,
     ) -> Result<Answered, CallError> {
         let converse = || {
             self.traced(function, event, |span| async move {
-                (self.callers.converse(function, event.json.clone(), &span, room).await, span)
+                (self.callers.converse(function, event.json.clone(), &span, room, notes).await, span)
             })
         };
         self.patiently(function, converse).await
@@ -93,7 +95,8 @@ impl<C: Caller> Invoker<C> {
         room: &Reservation,
     ) -> Result<Bytes, CallError> {
         let (span, started) = (origin.child(), clock::instant());
-        let result = self.callers.call(function, question, &span, Reading::All(room)).await;
+        let result =
+            self.callers.call(function, question, &span, Reading::All(room), &Notes::default()).await;
         let (took, error) = (started.elapsed(), result.as_ref().err());
         self.spans.called(origin, &span, "authorize", &function.function_id, took, error);
         result
@@ -105,9 +108,10 @@ impl<C: Caller> Invoker<C> {
         function: &Function,
         event: &Outgoing,
         reading: Reading<'_>,
+        notes: &Notes,
     ) -> Result<Bytes, CallError> {
         self.traced(function, event, |span| async move {
-            (self.callers.call(function, event.json.clone(), &span, reading).await, span)
+            (self.callers.call(function, event.json.clone(), &span, reading, notes).await, span)
         })
         .await
     }

@@ -19,6 +19,7 @@ use crate::budget::Reservation;
 use crate::decide::{delivery, trace};
 use crate::outbound::reading::Reading;
 use crate::outbound::{Connector, Pool};
+use crate::recent::Notes;
 use crate::tls::ClientTls;
 
 /// Calls the functions of one local Lambda. Keeps connections for later calls.
@@ -52,12 +53,17 @@ impl LocalLambda {
         event: Bytes,
         span: &TraceContext,
         reading: Reading<'_>,
+        notes: &Notes,
     ) -> Result<Bytes, CallError> {
-        let request = self.request("2015-03-31", arn, "invocations", event, span)?;
+        let mut request = self.request("2015-03-31", arn, "invocations", event, span)?;
+        ask_for_log(&mut request, notes);
         let response = self.pool()?.send_absolute(request, self.reply_limit, reading).await;
         let (head, body) = response.map_err(|error| failed(&error, self.reply_limit))?.into_parts();
         if !head.status.is_success() {
             return Err(refusal(&head, &body));
+        }
+        if let Some(log) = header(&head.headers, "x-amz-log-result") {
+            notes.log(log);
         }
         match header(&head.headers, "x-amz-function-error") {
             None => Ok(body),
@@ -72,10 +78,12 @@ impl LocalLambda {
         event: Bytes,
         span: &TraceContext,
         room: &Reservation,
+        notes: &Notes,
     ) -> Result<Answered, CallError> {
         let mut request = self.request("2021-11-15", arn, "response-streaming-invocations", event, span)?;
         let context = HeaderValue::from_static(&streams::CLIENT_CONTEXT);
         request.headers_mut().insert("x-amz-client-context", context);
+        ask_for_log(&mut request, notes);
         let response = self.pool()?.begin_absolute(request).await;
         let (head, body) = response.map_err(|error| failed(&error, self.reply_limit))?.into_parts();
         let pieces = streams::pieces(body);
@@ -83,7 +91,7 @@ impl LocalLambda {
             let body = streams::read(pieces, false, self.reply_limit, room).await?;
             return Err(refusal(&head, body.as_ref()));
         }
-        streams::read(event_stream::payload(pieces), true, self.reply_limit, room).await
+        streams::read(event_stream::payload(pieces, notes.clone()), true, self.reply_limit, room).await
     }
 
     fn pool(&self) -> Result<&Arc<Pool>, CallError> {
@@ -108,6 +116,13 @@ impl LocalLambda {
             .header("x-amzn-trace-id", trace::x_ray(span))
             .body(Full::new(event))
             .map_err(|_| self.not_a_url())
+    }
+}
+
+/// Asks for the end of the function's log, if it is kept.
+fn ask_for_log(request: &mut Request<Full<Bytes>>, notes: &Notes) {
+    if notes.are_kept() {
+        request.headers_mut().insert("x-amz-log-type", HeaderValue::from_static("Tail"));
     }
 }
 

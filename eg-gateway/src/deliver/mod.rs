@@ -35,6 +35,7 @@ use crate::decide::targets::Blocked;
 use crate::options::Options;
 use crate::outbound::SendError;
 use crate::outbound::reading::{Reading, is_exhausted};
+use crate::recent::Notes;
 use crate::tls::ClientTls;
 pub(crate) use delivering::Delivering;
 pub(crate) use invoker::Invoker;
@@ -42,13 +43,14 @@ pub(crate) use invoker::Invoker;
 /// Calls functions.
 pub(crate) trait Caller: Send + Sync + 'static {
     /// Calls `function` once with the JSON of an event, and returns its answer, or as much of it as `reading` says.
-    /// `trace` is the span of this call.
+    /// `trace` is the span of this call; `notes` get what else is known of it.
     fn call(
         &self,
         function: &Function,
         event: Bytes,
         trace: &TraceContext,
         reading: Reading<'_>,
+        notes: &Notes,
     ) -> impl Future<Output = Result<Bytes, CallError>> + Send;
 }
 
@@ -174,20 +176,21 @@ impl Callers {
         event: Bytes,
         trace: &TraceContext,
         room: &Reservation,
+        notes: &Notes,
     ) -> Result<Answered, CallError> {
         let limit = self.timeout(function);
         let answered = match (&function.provider, &self.local_lambda) {
             (Provider::Http { url }, _) if function.stream => {
-                within(limit, self.http.converse(url, event, trace, room)).await?
+                within(limit, self.http.converse(url, event, trace, room, notes)).await?
             }
             (Provider::AwsLambda { arn, .. }, Some(local)) if function.stream => {
-                within(limit, local.converse(arn, event, trace, room)).await?
+                within(limit, local.converse(arn, event, trace, room, notes)).await?
             }
             #[cfg(feature = "aws")]
             (Provider::AwsLambda { arn, aws }, None) if function.stream => {
-                within(limit, Box::pin(self.aws.converse(arn, aws, event, trace, room))).await?
+                within(limit, Box::pin(self.aws.converse(arn, aws, event, trace, (room, notes)))).await?
             }
-            _ => Answered::Whole(self.call(function, event, trace, Reading::All(room)).await?),
+            _ => Answered::Whole(self.call(function, event, trace, Reading::All(room), notes).await?),
         };
         Ok(answered.paced(limit))
     }
@@ -209,18 +212,21 @@ impl Caller for Callers {
         event: Bytes,
         trace: &TraceContext,
         reading: Reading<'_>,
+        notes: &Notes,
     ) -> Result<Bytes, CallError> {
         let limit = self.timeout(function);
         match (&function.provider, &self.local_lambda) {
-            (Provider::Http { url }, _) => within(limit, self.http.call(url, event, trace, reading)).await,
+            (Provider::Http { url }, _) => {
+                within(limit, self.http.call(url, event, trace, reading, notes)).await
+            }
             (Provider::AwsLambda { arn, .. }, Some(local)) => {
-                within(limit, local.call(arn, event, trace, reading)).await
+                within(limit, local.call(arn, event, trace, reading, notes)).await
             }
             // The futures of calls through AWS's clients are large. On the heap, they cost memory only when such a
             // call is made; otherwise every task that might make one would reserve room for it.
             #[cfg(feature = "aws")]
             (Provider::AwsLambda { arn, aws }, None) => {
-                within(limit, Box::pin(self.aws.lambda(arn, aws, event, trace))).await
+                within(limit, Box::pin(self.aws.lambda(arn, aws, event, trace, notes))).await
             }
             #[cfg(feature = "aws")]
             (Provider::AwsKinesis { stream_name, aws }, _) => {

@@ -51,8 +51,8 @@ async fn write<C>(delivering: &Delivering<C>, finishes: Vec<Finish>) {
 }
 
 fn report<C>(delivering: &Delivering<C>, called: Called) -> Recorded {
-    let Called { lane, finish, event_id, event_type, age, .. } = called;
-    let Finish { attempt, duration, next, now, .. } = finish;
+    let Called { lane, finish, event_id, event_type, age, notes, .. } = called;
+    let Finish { delivery, attempt, duration, next, now, .. } = finish;
     let mut due = Due::default();
     let mut counts = true;
     let outcome = match next {
@@ -75,10 +75,12 @@ fn report<C>(delivering: &Delivering<C>, called: Called) -> Recorded {
         function: &lane.function,
         event_id,
         event_type,
+        delivery,
         attempt,
         duration,
         age,
         outcome,
+        notes,
     };
     if counts {
         delivering.count_attempt(&report);

@@ -27,6 +27,7 @@ use crate::deliver::{Callers, Delivering, Invoker};
 use crate::feed::Feed;
 use crate::jobs::Jobs;
 use crate::options::Options;
+use crate::recent::OutsideCalls;
 use crate::reception::Reception;
 use crate::retention::Retention;
 use crate::server::inside::Door;
@@ -51,6 +52,7 @@ pub struct Gateway {
     config_url: String,
     connector_url: Option<String>,
     feed: Feed,
+    outside_calls: OutsideCalls,
     store: Store,
     /// Where the time is left for the next start.
     data_dir: Option<PathBuf>,
@@ -136,6 +138,7 @@ impl Gateway {
         leave_time(data_dir.as_deref());
         let configuration = load_configuration(&options, store.clone(), clock.clone()).await?;
         let reception = Reception::new(&options, store.clone(), configuration, feed.clone(), clock);
+        let outside_calls = OutsideCalls(Arc::clone(&reception.recent));
         let delivering = Delivering::new(invoker, &reception, options.retry.clone(), stop.clone());
         let delivering = Arc::new(delivering);
         let wakeups = Arc::clone(&reception.wakeups);
@@ -173,7 +176,19 @@ impl Gateway {
             connector.serve(api::connector::service(app), places.config, &memory, &stop, &mut tasks);
         }
         let ended = ended.drop_guard();
-        Ok(Self { events_url, config_url, connector_url, feed, store, data_dir, tasks, stop, ended, spans })
+        Ok(Self {
+            events_url,
+            config_url,
+            connector_url,
+            feed,
+            outside_calls,
+            store,
+            data_dir,
+            tasks,
+            stop,
+            ended,
+            spans,
+        })
     }
 
     /// Returns the URL of the Events API with the actual port, for example `http://localhost:4000`.
@@ -199,6 +214,13 @@ impl Gateway {
     #[must_use]
     pub fn activity(&self) -> broadcast::Receiver<Activity> {
         self.feed.subscribe()
+    }
+
+    /// Returns the place for calls of functions that the gateway does not make, such as those of a schedule beside it. Its
+    /// statistics and its list of recent calls contain them.
+    #[must_use]
+    pub fn outside_calls(&self) -> OutsideCalls {
+        self.outside_calls.clone()
     }
 
     /// Returns once the gateway cannot go on, and why: another one has taken over its store. Then nothing is accepted and

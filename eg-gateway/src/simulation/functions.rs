@@ -15,6 +15,7 @@ use super::world::World;
 use crate::decide::delivery::Failure;
 use crate::deliver::{CallError, Caller};
 use crate::outbound::reading::Reading;
+use crate::recent::Notes;
 
 /// How long the calls of a function take that hangs: longer than its deliveries may wait.
 const HANGS: Duration = Duration::from_secs(35);
@@ -29,6 +30,7 @@ impl Caller for Functions {
         event: Bytes,
         _: &TraceContext,
         _: Reading<'_>,
+        _: &Notes,
     ) -> Result<Bytes, CallError> {
         let world = &self.0;
         let id = function.function_id.as_str();

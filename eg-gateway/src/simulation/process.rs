@@ -142,7 +142,7 @@ impl Process {
             wakeups: Arc::default(),
             feed: Feed::new(stop.clone()),
             metrics: Arc::new(Metrics::new()),
-            recent: Arc::new(Recent::new(clock.timestamp())),
+            recent: Arc::new(Recent::new(clock.timestamp(), 0)),
             memory: Budget::new(1 << 20),
             terms: Terms { dedupe_window, max_hops: MAX_HOPS },
             configuration: Arc::clone(&configuration),

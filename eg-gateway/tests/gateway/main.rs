@@ -11,6 +11,7 @@ mod authorizers;
 mod aws;
 mod backup;
 mod bounds;
+mod calls;
 mod cloud_events;
 mod config_api;
 mod corruption;

@@ -113,6 +113,7 @@ async fn answers_have_the_documented_form() {
     })
     .await;
     let gateway = TestGateway::with(|options| {
+        options.recent_calls = 10;
         options.retry.min_backoff = Duration::from_secs(3600);
         options.retry.max_backoff = Duration::from_secs(3600);
     })
@@ -216,6 +217,8 @@ async fn answers_have_the_documented_form() {
     documented.call(Method::GET, "/statistics", "", NONE).await;
     documented.call(Method::GET, "/spaces/{space}/statistics", "", NONE).await;
     documented.call(Method::GET, "/spaces/{space}/access", "", NONE).await;
+    let calls = documented.call(Method::GET, "/spaces/{space}/calls", "", NONE).await;
+    assert!(!calls["calls"].as_array().unwrap().is_empty(), "{calls}");
     documented.call(Method::GET, "/openapi.json", "", NONE).await;
     documented.call(Method::GET, "/status", "", NONE).await;
 

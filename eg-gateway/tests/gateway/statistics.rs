@@ -59,11 +59,12 @@ async fn functions_have_figures_of_their_calls() {
     let broken = function(api, "broken").await;
     assert!(broken.calls >= 10 && broken.failures == broken.calls, "{broken:?}");
     let failure = broken.last_failure.unwrap();
-    assert_eq!((failure.event_type.as_str(), Some(failure.at)), ("e", broken.last_call_at));
+    assert_eq!((failure.event_type.as_deref(), Some(failure.at)), (Some("e"), broken.last_call_at));
     assert!(failure.error.contains("503") && failure.error.contains("out of paper"), "{}", failure.error);
     let page = function(api, "page").await;
     assert_eq!((page.calls, page.failures), (1, 1));
-    assert_eq!(page.last_failure.unwrap().error, "answered 500");
+    let failure = page.last_failure.unwrap();
+    assert_eq!((failure.error.as_str(), failure.trigger.as_str()), ("answered 500", "GET /"));
     let unused = function(api, "unused").await;
     assert_eq!(unused, FunctionStatistics { function_id: "unused".to_owned(), ..Default::default() });
 

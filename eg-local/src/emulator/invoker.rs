@@ -1,19 +1,46 @@
 //! Calls functions from within the process, like AWS's own services do: with a payload, waiting for the answer.
 //! `invoke_api` does the same for callers outside.
 
-use std::time::Duration;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::arn::FunctionName;
-use super::invocation::{Invocation, Outcome, check_payload};
+use super::invocation::{Completed, Invocation, Outcome, check_payload};
 use super::registry::Registry;
 use super::runtime_api::ReportedError;
 use super::status::{InvokeError, MAX_PAYLOAD};
 
 /// Calls the functions of one emulator; cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Invoker(Registry);
+#[derive(Clone)]
+pub struct Invoker {
+    registry: Registry,
+    observe: Arc<dyn Fn(EndedCall) + Send + Sync>,
+}
+
+impl fmt::Debug for Invoker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invoker").finish_non_exhaustive()
+    }
+}
+
+/// A call of a function that ended, for the observer of an [`Invoker`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndedCall {
+    /// Id of the function.
+    pub function: String,
+    /// What called it, for example `queue orders` or `rate(5 minutes)`.
+    pub trigger: String,
+    /// Duration of the call.
+    pub duration: Duration,
+    /// The error if the call failed.
+    pub error: Option<String>,
+    /// The end of what the function printed during the call, at most 4 KB.
+    pub log: Vec<u8>,
+}
 
 /// Why a call returned no answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -37,35 +64,56 @@ pub enum CallError {
 
 impl Invoker {
     pub(super) fn new(registry: Registry) -> Self {
-        Self(registry)
+        Self { registry, observe: Arc::new(drop) }
+    }
+
+    /// Returns an invoker that reports each call that ends to `observe`, which must return quickly. A call whose future is
+    /// dropped is not reported.
+    #[must_use]
+    pub fn observed(self, observe: impl Fn(EndedCall) + Send + Sync + 'static) -> Self {
+        Self { observe: Arc::new(observe), ..self }
     }
 
     /// Calls `function` with a JSON payload and returns its answer. The call continues if the future is dropped, as
-    /// on Lambda.
-    pub async fn invoke(&self, function: &str, payload: impl Into<Bytes>) -> Result<Bytes, CallError> {
-        let completed = self.run(function, payload.into()).await;
-        match completed.map_err(|error| CallError::Refused(error.to_string()))? {
-            Outcome::Answer(answer) => Ok(answer),
-            Outcome::FunctionError(payload) => {
+    /// on Lambda. `trigger` says to the observer what calls the function.
+    pub async fn invoke(
+        &self,
+        trigger: &str,
+        function: &str,
+        payload: impl Into<Bytes>,
+    ) -> Result<Bytes, CallError> {
+        let started = Instant::now();
+        let (answer, log) = match self.run(function, payload.into()).await {
+            Err(error) => (Err(CallError::Refused(error.to_string())), Vec::new()),
+            Ok(Completed { outcome: Outcome::Answer(answer), log_tail }) => (Ok(answer), log_tail),
+            Ok(Completed { outcome: Outcome::FunctionError(payload), log_tail }) => {
                 let ReportedError { payload, error_type, message } = ReportedError::read(None, payload);
-                Err(CallError::Failed { error_type, message, payload })
+                (Err(CallError::Failed { error_type, message, payload }), log_tail)
             }
-        }
+        };
+        (self.observe)(EndedCall {
+            function: function.to_owned(),
+            trigger: trigger.to_owned(),
+            duration: started.elapsed(),
+            error: answer.as_ref().err().map(ToString::to_string),
+            log,
+        });
+        answer
     }
 
     /// Returns the delays before the retries of a failed event of `function`; empty if the function does not exist.
     pub(crate) fn event_retries(&self, function: &str) -> Vec<Duration> {
-        self.0.get(function).map(|function| function.event_retries()).unwrap_or_default()
+        self.registry.get(function).map(|function| function.event_retries()).unwrap_or_default()
     }
 
-    async fn run(&self, id: &str, payload: Bytes) -> Result<Outcome, InvokeError> {
+    async fn run(&self, id: &str, payload: Bytes) -> Result<Completed, InvokeError> {
         let payload = check_payload(payload, MAX_PAYLOAD)?;
-        let Some(function) = self.0.get(id) else {
+        let Some(function) = self.registry.get(id) else {
             return Err(InvokeError::FunctionNotFound(FunctionName::latest(id)));
         };
         let place = function.reserve().await?;
         let invocation = Invocation::new(id, payload, None);
-        let task = self.0.work().spawn(async move { function.invoke(&invocation, place).await })?;
-        Ok(task.await.map_err(|_| InvokeError::Stopping)?.outcome)
+        let task = self.registry.work().spawn(async move { function.invoke(&invocation, place).await })?;
+        task.await.map_err(|_| InvokeError::Stopping)
     }
 }

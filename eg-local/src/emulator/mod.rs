@@ -84,7 +84,7 @@ use tokio::task::JoinHandle;
 
 pub use arn::{ACCOUNT, LATEST, REGION, arn};
 pub use init::InitFailure;
-pub use invoker::{CallError, Invoker};
+pub use invoker::{CallError, EndedCall, Invoker};
 pub use log_times::{offset_since, times};
 pub use printed::{OutputObserver, Printed, Stream};
 pub use spec::FunctionSpec;

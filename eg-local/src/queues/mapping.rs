@@ -231,12 +231,11 @@ impl Poller {
 
     async fn call(&self, batch: &[Message], received: i64) -> Result<(), StoreError> {
         let Mapping { queue, function, .. } = &*self.mapping;
-        self.observer.report(TriggerActivity::Calling {
-            events: batch.iter().map(|message| message.id.clone()).collect(),
-            trigger: format!("queue {queue}"),
-        });
+        let trigger = format!("queue {queue}");
+        let events = batch.iter().map(|message| message.id.clone()).collect();
+        self.observer.report(TriggerActivity::Calling { events, trigger: trigger.clone() });
         let started = Instant::now();
-        let answer = self.invoker.invoke(function, record::payload(queue, batch)).await;
+        let answer = self.invoker.invoke(&trigger, function, record::payload(queue, batch)).await;
         let outcome =
             answer.map_err(|error| error.to_string()).and_then(|answer| record::failures(&answer, batch));
         let properties = self.queues.properties(queue.clone()).await?;

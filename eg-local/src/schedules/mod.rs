@@ -125,7 +125,7 @@ impl Clockwork {
         let mut retries = self.invoker.event_retries(function).into_iter();
         loop {
             let started = Instant::now();
-            let failure = self.invoker.invoke(function, payload.clone()).await.err();
+            let failure = self.invoker.invoke(&schedule.to_string(), function, payload.clone()).await.err();
             let again = failure.is_some().then(|| retries.next()).flatten();
             self.observer.report(TriggerActivity::Scheduled {
                 schedule: schedule.to_string(),

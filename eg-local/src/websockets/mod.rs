@@ -124,7 +124,7 @@ impl WebSockets {
         let id = [&context["messageId"], &context["requestId"]].into_iter().find_map(Value::as_str);
         let events = id.map(str::to_owned).into_iter().collect();
         self.0.observer.report(TriggerActivity::Calling { events, trigger: event.to_owned() });
-        let answer = invoker.invoke(function, payload.to_string()).await;
+        let answer = invoker.invoke(event, function, payload.to_string()).await;
         let answer = answer.map_err(|error| error.to_string()).and_then(|json| Answer::read(&json));
         self.0.observer.report(TriggerActivity::Socket {
             event: event.to_owned(),

@@ -44,6 +44,32 @@ async fn failures_are_function_errors_and_spare_the_process_when_they_can() {
 }
 
 #[tokio::test]
+async fn an_observer_sees_the_calls_from_within_the_process() {
+    let local = Local::start(spec("echo")).await;
+    let (ended, mut calls) = tokio::sync::mpsc::unbounded_channel();
+    let invoker = local.emulator.invoker().observed(move |call| ended.send(call).unwrap());
+    invoker.invoke("queue orders", "fixture-echo", json!({}).to_string()).await.unwrap();
+    invoker
+        .invoke("rate(1 day)", "fixture-echo", json!({"do": "fail", "why": "no disk"}).to_string())
+        .await
+        .unwrap_err();
+    invoker.invoke("rate(1 day)", "missing", "{}").await.unwrap_err();
+    for (trigger, function, error) in [
+        ("queue orders", "fixture-echo", None),
+        ("rate(1 day)", "fixture-echo", Some("no disk")),
+        ("rate(1 day)", "missing", Some("missing")),
+    ] {
+        let call = calls.recv().await.unwrap();
+        assert_eq!((call.trigger.as_str(), call.function.as_str()), (trigger, function));
+        assert_eq!(call.error.is_some(), error.is_some(), "{call:?}");
+        assert!(call.error.unwrap_or_default().contains(error.unwrap_or_default()));
+        let log = String::from_utf8(call.log).unwrap();
+        assert_eq!(log.contains("REPORT RequestId: "), function != "missing", "{log}");
+    }
+    local.emulator.shut_down().await;
+}
+
+#[tokio::test]
 async fn a_process_that_ends_fails_its_invocation_only() {
     let local = Local::start(spec("echo")).await;
     let first = local.echo("fixture-echo").await["pid"].clone();

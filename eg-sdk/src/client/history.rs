@@ -13,9 +13,9 @@ use super::url::Url;
 use super::{Error, EventGateway};
 use crate::errors::ErrorCode;
 use crate::history::{
-    AcceptedEvent, Access, Accounting, DeadLetter, DeadLetterPage, Discarded, EventDetail, EventFilter,
-    EventPage, GatewayStatistics, Job, JobPage, Loss, RedriveRequest, Redriven, Replay, ReplayRequest,
-    SpaceStatistics,
+    AcceptedEvent, Access, Accounting, CallFilter, CallPage, DeadLetter, DeadLetterPage, Discarded,
+    EventDetail, EventFilter, EventPage, GatewayStatistics, Job, JobPage, Loss, RedriveRequest, Redriven,
+    Replay, ReplayRequest, SpaceStatistics,
 };
 
 /// The maximum length of a page.
@@ -180,6 +180,24 @@ impl History<'_> {
         let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         call.url = call.url.with_query(given);
         self.gateway.find(call).await
+    }
+
+    /// Reads one page of recent calls of functions, the newest first: at most `limit` calls, and at most 500. `before` is the
+    /// `next` of the previous page. The gateway that made a call keeps it in memory, if it keeps calls at all; with several
+    /// gateways on one store, the others do not have it.
+    ///
+    /// # Errors
+    /// If the gateway cannot be reached or refuses the request.
+    pub async fn calls(
+        &self,
+        filter: &CallFilter,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<CallPage, Error> {
+        let mut call = self.gateway.call_in_space(Method::GET, "calls", "list calls");
+        let parameters: Vec<_> = filter.parameters().chain(page(before, limit)).collect();
+        call.url = call.url.with_query(parameters.iter().map(|(name, value)| ((*name).to_owned(), &**value)));
+        self.gateway.read(call).await
     }
 
     /// Attempts a delivery at once that waits for its next attempt, and counts its attempts anew. Its maximum age stays.

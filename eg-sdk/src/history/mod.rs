@@ -18,6 +18,7 @@
 //! | `GET /v1/spaces/<space>/jobs/<id>` | [`Job`] |
 //! | `POST /v1/spaces/<space>/jobs/<id>/cancel` or `/resume` | [`Job`] |
 //! | `GET /v1/spaces/<space>/access` | [`Access`] |
+//! | `GET /v1/spaces/<space>/calls` with a [`CallFilter`] | [`CallPage`] |
 //! | `GET /v1/spaces/<space>/statistics` | [`SpaceStatistics`] |
 //! | `GET /v1/accounting` | [`Accounting`] |
 //! | `GET /v1/statistics` | [`GatewayStatistics`] |
@@ -28,6 +29,7 @@
 
 mod access;
 mod accounting;
+mod calls;
 mod dead_letters;
 mod deliveries;
 mod events;
@@ -40,6 +42,7 @@ mod statistics;
 
 pub use access::Access;
 pub use accounting::{Accounting, Tally};
+pub use calls::{Call, CallFilter, CallPage};
 pub use dead_letters::{DeadLetter, DeadLetterPage, Discarded, RedriveRequest, Redriven};
 pub use deliveries::{Attempt, AttemptOutcome, Delivery, DeliveryCounts, DeliveryState, Loss, Mismatch};
 pub use events::{AcceptedEvent, EventDetail, EventFilter, EventPage};

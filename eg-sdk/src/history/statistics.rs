@@ -75,10 +75,14 @@ pub struct LastFailure {
     #[serde(with = "super::moment")]
     #[cfg_attr(feature = "derive", schema(format = "date-time"))]
     pub at: OffsetDateTime,
-    /// The `id` of the event that the function was called with.
-    pub event_id: String,
+    /// What called the function: the type of an event, a request such as `POST /users`, or, locally, something like `queue orders`.
+    pub trigger: String,
+    /// The `id` of the event that the function was called with. Absent if no event called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
     /// The type of that event.
-    pub event_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
     /// What went wrong, cut after 500 characters.
     pub error: String,
 }

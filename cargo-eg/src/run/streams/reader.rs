@@ -159,9 +159,10 @@ impl Reader {
                 json!({ "Records": batch.iter().map(|record| &record.payload).collect::<Vec<_>>() });
             let events = batch.iter().filter_map(|record| record.payload["eventID"].as_str());
             let events = events.map(str::to_owned).collect();
-            self.observer.report(TriggerActivity::Calling { events, trigger: self.source.described() });
+            let trigger = self.source.described();
+            self.observer.report(TriggerActivity::Calling { events, trigger: trigger.clone() });
             let started = Instant::now();
-            let answer = self.invoker.invoke(&self.followed.function, payload.to_string()).await;
+            let answer = self.invoker.invoke(&trigger, &self.followed.function, payload.to_string()).await;
             let failed = match &answer {
                 Ok(json) => first_failed(json, batch),
                 Err(error) => Some(Failed { at: None, reason: error.to_string() }),
@@ -169,7 +170,7 @@ impl Reader {
             let records = batch.len();
             let next = rest.settle(records, failed.as_ref());
             self.observer.report(TriggerActivity::Records {
-                stream: self.source.described(),
+                stream: trigger,
                 function: self.followed.function.clone(),
                 records,
                 failure: failed.map(|failed| (failed.reason, next)),

@@ -19,6 +19,7 @@ use super::streams::Answered;
 use crate::budget::Reservation;
 use crate::decide::targets::PrivateTargets;
 use crate::options::Options;
+use crate::recent::Notes;
 
 /// Calls functions in AWS services.
 pub(super) struct AwsCaller {
@@ -43,20 +44,22 @@ impl AwsCaller {
         aws: &Aws,
         event: Bytes,
         trace: &TraceContext,
+        notes: &Notes,
     ) -> Result<Bytes, CallError> {
-        self.lambda.call(arn, aws, event, trace).await
+        self.lambda.call(arn, aws, event, trace, notes).await
     }
 
-    /// Invokes the Lambda function `arn`, and returns its answer, or the beginning of a streamed one.
+    /// Invokes the Lambda function `arn`, and returns its answer, or the beginning of a streamed one. `into` is where its
+    /// memory is reserved and what else is known of it goes.
     pub(super) async fn converse(
         &self,
         arn: &str,
         aws: &Aws,
         event: Bytes,
         trace: &TraceContext,
-        room: &Reservation,
+        into: (&Reservation, &Notes),
     ) -> Result<Answered, CallError> {
-        self.lambda.converse(arn, aws, event, trace, room).await
+        self.lambda.converse(arn, aws, event, trace, into).await
     }
 
     /// Puts the event into a Kinesis stream and returns the record's sequence number.

@@ -1,16 +1,21 @@
 //! Counts what the last minutes brought, in all and for each function, for people who look at the gateway now. Bounded in
-//! memory, and lost at the end of the process; `metrics` has counters for programs, and `store` the exact accounts.
+//! memory, and lost at the end of the process; `metrics` has counters for programs, and `store` the exact accounts. `calls` keeps
+//! what single calls left.
+
+mod calls;
+mod minutes;
+mod outside;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eg_sdk::history::{FunctionStatistics, LastFailure, Minute};
+use eg_sdk::history::{CallFilter, CallPage, FunctionStatistics, LastFailure, Minute};
 
+pub(crate) use self::calls::Notes;
+use self::minutes::{Counts, MINUTE, Minutes, first, minute};
+pub use self::outside::{OutsideCall, OutsideCalls};
 use crate::timestamp::Timestamp;
-
-/// The length of a minute, in milliseconds.
-const MINUTE: i64 = 60_000;
 
 /// The minutes that are kept of all functions together.
 const HOUR: usize = 60;
@@ -32,6 +37,7 @@ const ERROR: usize = 500;
 pub(crate) struct Recent {
     started: Timestamp,
     figures: Mutex<Figures>,
+    calls: calls::Calls,
 }
 
 #[derive(Debug, Default)]
@@ -39,42 +45,6 @@ struct Figures {
     minutes: Minutes<HOUR>,
     /// By space and id.
     functions: HashMap<String, HashMap<String, Calls>>,
-}
-
-/// The figures of one minute.
-#[derive(Debug, Clone, Copy, Default)]
-struct Counts {
-    accepted: u32,
-    calls: u32,
-    failures: u32,
-}
-
-/// The last `N` minutes. A minute that brought nothing has no entry.
-#[derive(Debug, Default)]
-struct Minutes<const N: usize>(VecDeque<(i64, Counts)>);
-
-impl<const N: usize> Minutes<N> {
-    /// Returns the figures of the minute `now`.
-    fn current(&mut self, now: i64) -> &mut Counts {
-        if self.0.back().is_none_or(|(minute, _)| *minute < now) {
-            self.0.push_back((now, Counts::default()));
-        }
-        while self.0.front().is_some_and(|(minute, _)| *minute < first::<N>(now)) {
-            self.0.pop_front();
-        }
-        let last = self.0.len() - 1;
-        &mut self.0[last].1
-    }
-
-    fn at(&self, minute: i64) -> Counts {
-        let found = self.0.iter().find(|(known, _)| *known == minute);
-        found.map(|(_, counts)| *counts).unwrap_or_default()
-    }
-}
-
-/// Returns the first of `N` minutes of which the last one is `now`.
-fn first<const N: usize>(now: i64) -> i64 {
-    now - i64::try_from(N).unwrap_or(i64::MAX) + 1
 }
 
 /// The figures of one function.
@@ -125,9 +95,15 @@ impl Calls {
 pub(crate) struct Ended<'a> {
     pub(crate) space: &'a str,
     pub(crate) function: &'a str,
-    pub(crate) event_id: &'a str,
-    pub(crate) event_type: &'a str,
+    /// What called the function, in words.
+    pub(crate) trigger: &'a str,
+    /// The id and the type of the event; `None` if no event called the function.
+    pub(crate) event: Option<(&'a str, &'a str)>,
+    /// The delivery and the number of its attempt; `None` if an emitter waited for the answer.
+    pub(crate) attempt: Option<(i64, u32)>,
     pub(crate) duration: Duration,
+    /// The status of the answer to the emitter.
+    pub(crate) status: Option<u16>,
     /// What went wrong.
     pub(crate) error: Option<&'a str>,
 }
@@ -147,8 +123,9 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Recent {
-    pub(crate) fn new(now: Timestamp) -> Self {
-        Self { started: now, figures: Mutex::default() }
+    /// `calls` is the number of calls whose answers and logs are kept.
+    pub(crate) fn new(now: Timestamp, calls: usize) -> Self {
+        Self { started: now, figures: Mutex::default(), calls: calls::Calls::new(calls) }
     }
 
     /// Returns when the counting began.
@@ -188,9 +165,26 @@ impl Recent {
         UnderWay { recent: self, space, function }
     }
 
+    /// Returns the notes of a call that begins, for [`called`](Self::called).
+    pub(crate) fn notes(&self) -> Notes {
+        self.calls.notes()
+    }
+
+    /// Lists calls of a space that are kept, the newest first.
+    pub(crate) fn calls(
+        &self,
+        space: &str,
+        filter: &CallFilter,
+        before: Option<i64>,
+        limit: usize,
+    ) -> CallPage {
+        self.calls.list(space, filter, before, limit)
+    }
+
     /// Records how a call ended.
-    pub(crate) fn called(&self, ended: Ended<'_>, now: Timestamp) {
-        let Ended { space, function, event_id, event_type, duration, error } = ended;
+    pub(crate) fn called(&self, ended: Ended<'_>, notes: &Notes, now: Timestamp) {
+        self.calls.keep(&ended, notes, now);
+        let Ended { space, function, trigger, event, duration, error, .. } = ended;
         let add = |counts: &mut Counts| {
             counts.calls = counts.calls.saturating_add(1);
             counts.failures = counts.failures.saturating_add(u32::from(error.is_some()));
@@ -207,8 +201,9 @@ impl Recent {
         if let Some(error) = error {
             calls.last_failure = Some(LastFailure {
                 at: now.date_time(),
-                event_id: event_id.to_owned(),
-                event_type: event_type.to_owned(),
+                trigger: trigger.to_owned(),
+                event_id: event.map(|(id, _)| id.to_owned()),
+                event_type: event.map(|(_, ty)| ty.to_owned()),
                 error: error.chars().take(ERROR).collect(),
             });
         }
@@ -288,11 +283,6 @@ impl Figures {
     }
 }
 
-/// Returns the number of the minute of a time.
-fn minute(at: Timestamp) -> i64 {
-    at.as_millis().div_euclid(MINUTE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,8 +294,9 @@ mod tests {
     }
 
     fn call<'a>(function: &'a str, millis: u64, error: Option<&'a str>) -> Ended<'a> {
-        let duration = Duration::from_millis(millis);
-        Ended { space: "default", function, event_id: "1", event_type: "user.created", duration, error }
+        let (event, duration) = (Some(("1", "user.created")), Duration::from_millis(millis));
+        let (space, trigger) = ("default", "user.created");
+        Ended { space, function, trigger, event, attempt: None, duration, status: None, error }
     }
 
     fn one(recent: &Recent, now: Timestamp) -> FunctionStatistics {
@@ -314,9 +305,9 @@ mod tests {
 
     #[test]
     fn calls_count_for_fifteen_minutes() {
-        let recent = Recent::new(START);
-        recent.called(call("f", 10, None), START);
-        recent.called(call("f", 10, Some("boom")), after(1));
+        let recent = Recent::new(START, 0);
+        recent.called(call("f", 10, None), &Notes::default(), START);
+        recent.called(call("f", 10, Some("boom")), &Notes::default(), after(1));
         for (minutes, expected) in [(1, (2, 1)), (14, (2, 1)), (15, (1, 1)), (16, (0, 0))] {
             let found = one(&recent, after(minutes));
             assert_eq!((found.calls, found.failures), expected, "{minutes}");
@@ -329,21 +320,21 @@ mod tests {
 
     #[test]
     fn percentiles_are_those_of_the_last_calls() {
-        let recent = Recent::new(START);
+        let recent = Recent::new(START, 0);
         assert_eq!((one(&recent, START).p50, one(&recent, START).p95), (None, None));
-        recent.called(call("f", 7, None), START);
+        recent.called(call("f", 7, None), &Notes::default(), START);
         let millis = |duration: Option<Duration>| duration.map(|duration| duration.as_millis());
         assert_eq!((millis(one(&recent, START).p50), millis(one(&recent, START).p95)), (Some(7), Some(7)));
-        (1..=200).for_each(|at| recent.called(call("f", at, None), START));
+        (1..=200).for_each(|at| recent.called(call("f", at, None), &Notes::default(), START));
         let found = one(&recent, START);
         assert_eq!((millis(found.p50), millis(found.p95)), (Some(100), Some(190)));
     }
 
     #[test]
     fn every_minute_since_the_start_has_its_figures() {
-        let recent = Recent::new(START);
+        let recent = Recent::new(START, 0);
         recent.accepted(START);
-        recent.called(call("f", 1, Some("boom")), after(2));
+        recent.called(call("f", 1, Some("boom")), &Notes::default(), after(2));
         let counts = |now| -> Vec<_> {
             recent.minutes(now).iter().map(|one| (one.accepted, one.calls, one.failures)).collect()
         };
@@ -356,7 +347,7 @@ mod tests {
 
     #[test]
     fn calls_under_way_and_open_circuits_are_known() {
-        let recent = Recent::new(START);
+        let recent = Recent::new(START, 0);
         recent.began("default", "f", 2);
         recent.circuit("default", "f", true);
         let call = recent.under_way("default", "f");
@@ -369,10 +360,14 @@ mod tests {
 
     #[test]
     fn many_functions_do_not_use_up_the_memory() {
-        let recent = Recent::new(START);
+        let recent = Recent::new(START, 0);
         recent.began("default", "f", 1);
         for at in 0..2 * FUNCTIONS {
-            recent.called(call(&format!("g{at}"), 1, Some(&"ä".repeat(10_000))), after(at as u64));
+            recent.called(
+                call(&format!("g{at}"), 1, Some(&"ä".repeat(10_000))),
+                &Notes::default(),
+                after(at as u64),
+            );
         }
         let known = |id: &str| recent.figures().functions["default"].contains_key(id);
         assert_eq!(recent.figures().functions["default"].len(), FUNCTIONS);
