@@ -1,4 +1,4 @@
-//! Options of `check`, `graph`, `manifest`, `logs`, `dashboard`, `mcp` and `completions`.
+//! Options of `check`, `graph`, `manifest`, `logs`, `stats`, `dashboard`, `mcp` and `completions`.
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
@@ -132,6 +132,25 @@ Examples:
   cargo eg logs --function create_user --since 10m --tail
   cargo eg logs --stage production --tail
   cargo eg logs --function create_user --stack shop-production --since 1h";
+
+/// Show how often functions were called, how long that took and what failed.
+///
+/// Calls and failures are those of the last 15 minutes, and p50 and p95 those of the last 200 calls of each function: half of the
+/// calls, and 95 % of them, took at most as long. The gateway counts in memory, so a restart resets the figures.
+#[derive(Debug, Args)]
+#[command(after_help = STATS_EXAMPLES)]
+pub(crate) struct Stats {
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) gateway: Gateway,
+}
+
+const STATS_EXAMPLES: &str = "\
+Examples:
+  cargo eg stats
+  cargo eg stats --json";
 
 /// Serve the dashboard of a gateway: its events, how each was delivered and why, and its dead letters.
 ///

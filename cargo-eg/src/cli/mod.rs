@@ -27,7 +27,9 @@ pub(crate) use self::build::BuildServices;
 pub(crate) use self::deploy::{Consent, Deploy, Remove, Rollback};
 pub(crate) use self::gateway::{BehindGateway, Gateway, GatewayKey, LocalLambda};
 pub(crate) use self::invoke::{Emit, Invoke};
-pub(crate) use self::look::{Check, Completions, Dashboard, Graph, GraphFormat, Logs, Manifest, Mcp, Shell};
+pub(crate) use self::look::{
+    Check, Completions, Dashboard, Graph, GraphFormat, Logs, Manifest, Mcp, Shell, Stats,
+};
 pub(crate) use self::new::New;
 pub(crate) use self::selection::{Packages, Selection, Targets};
 pub(crate) use self::store::{
@@ -64,6 +66,7 @@ pub(crate) enum Command {
     Replay(Replay),
     DeadLetters(DeadLetters),
     Jobs(Jobs),
+    Stats(Stats),
     Dashboard(Dashboard),
     Check(Check),
     Graph(Graph),

@@ -43,6 +43,7 @@ mod stage;
 mod stage_events;
 #[cfg(feature = "aws")]
 mod stage_letters;
+mod stats;
 mod stream;
 mod template;
 #[cfg(not(feature = "aws"))]
@@ -74,6 +75,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Replay(arguments) => replay::run(arguments).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
         Command::Jobs(arguments) => jobs::run(arguments).await,
+        Command::Stats(arguments) => stats::run(arguments).await,
         Command::Dashboard(arguments) => dashboard::run(arguments).await,
         Command::Check(arguments) => check::run(arguments).await,
         Command::Graph(arguments) => graph::run(arguments).await,

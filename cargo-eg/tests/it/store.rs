@@ -194,6 +194,32 @@ async fn an_event_that_is_deleted_meanwhile_is_reported_as_such() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn figures_of_functions_are_shown() {
+    let running = Running::start().await;
+    let terminal = Terminal::of(&running);
+    running.event_type("order.placed").await;
+    for id in ["shop-ship", "shop-bill"] {
+        running.function(id).await;
+        running.subscribe("order.placed", id, None).await;
+    }
+    running.answers("shop-bill", 500, "no money");
+    emit(&running, "order.placed", "one", json!({})).await;
+    eventually("the calls", || terminal.prints(&["stats"]).contains("shop-bill: order.placed failed at "))
+        .await;
+    let shown = timeless(&terminal.prints(&["stats"]));
+    assert!(
+        shown.starts_with("calls of the last minute\nfunction calls failed p50 p95 under way last call\n"),
+        "{shown}"
+    );
+    assert!(shown.contains(" 1 event accepted in the last hour, "), "{shown}");
+    let figures: Value = serde_json::from_str(&terminal.prints(&["stats", "--json"])).unwrap();
+    let functions = figures["space"]["functions"].as_array().unwrap();
+    let ship = functions.iter().find(|one| one["functionId"] == "shop-ship").unwrap();
+    assert_eq!((&ship["calls"], &ship["failures"]), (&json!(1), &json!(0)));
+    assert_eq!(figures["gateway"]["minutes"].as_array().unwrap().last().unwrap()["accepted"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn jobs_are_listed_shown_cancelled_and_resumed() {
     let running = Running::start().await;
     let terminal = Terminal::of(&running);

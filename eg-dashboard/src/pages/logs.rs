@@ -95,7 +95,7 @@ fn listing(space: &str, filter: &CallFilter, before: Option<i64>, found: Option<
         @if calls.is_empty() {
             p .empty { @if *filter == CallFilter::default() { "No function has been called since the gateway started." } @else { "No calls match." } }
         }
-        @for call in calls { (row(space, call, now)) }
+        @if !calls.is_empty() { div .calls { @for call in calls { (row(space, call, now)) } } }
         nav .pages aria-label="Pages" {
             @if before.is_some() { a href=(address(space, filter, None)) { "Newest" } }
             @if let Some(next) = next { a rel="next" href=(address(space, filter, Some(*next))) { "Older" } }
@@ -155,7 +155,7 @@ pub(super) fn left(call: &Call) -> Markup {
         @if let Some(printed) = call.printed() { pre .printed aria-label="printed" { (show::clipped(&printed, TEXT)) } }
         @if let Some(answer) = answer {
             details {
-                summary { "Answer" @if let Some(status) = call.status { " " span .quiet { (status) } } }
+                summary { "Answer" }
                 pre { (show::clipped(answer, TEXT)) }
             }
         }

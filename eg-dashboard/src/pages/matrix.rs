@@ -330,6 +330,7 @@ fn attempts(one: &Delivery, calls: &[Call], now: OffsetDateTime) -> Markup {
                     (show::listed(*started_at, now)) " "
                     span .outcome .(Part::Running(*outcome).class()) { (outcome_in_words(*outcome)) }
                     @if let Some(took) = duration { " after " (show::span(*took)) }
+                    @if let Some(status) = call_of(*number).and_then(|call| call.status) { ", status " (status) }
                     @if let Some(error) = error { pre .error { (show::clipped(error, 2_000)) } }
                     @if let Some(call) = call_of(*number) { (logs::left(call)) }
                 }

@@ -13,7 +13,7 @@ use crate::accessible::screen;
 use crate::site::{BROKEN, Site};
 
 /// The views, the requests that are repeated for each, and a text that each answer must contain.
-const VIEWS: [(&str, &str, &str); 8] = [
+const VIEWS: [(&str, &str, &str); 10] = [
     ("Events", "/events", "user.visited</a>"),
     ("Events of one type", "/events?type=user.created", "user.created</a>"),
     ("Events with a text that none has", "/events?text=nowhere", "<p class=\"empty\">No"),
@@ -21,6 +21,8 @@ const VIEWS: [(&str, &str, &str); 8] = [
     ("Event", "/events/middle", "Replay to all"),
     ("Trace", "/events/middle/trace", "email.sent</a>"),
     ("Dead letters", "/dead-letters", BROKEN),
+    ("Functions", "/functions", "Last failure"),
+    ("Logs", "/logs", "class=\"call\""),
     ("Health", "/health", "Every delivery is accounted for"),
 ];
 
@@ -96,6 +98,7 @@ async fn pictures() {
                 ("trace", format!("{event}/trace")),
                 ("dead-letters", "/dead-letters".to_owned()),
                 ("functions", "/functions".to_owned()),
+                ("logs", "/logs".to_owned()),
                 ("map", "/map".to_owned()),
                 ("catalogue", "/catalogue".to_owned()),
                 ("health", "/health".to_owned()),

@@ -198,6 +198,15 @@ pub(super) const TOOLS: &[Tool] = &[
         parameters: &[FUNCTION, SINCE],
     },
     Tool {
+        name: "get_statistics",
+        description: "Returns for each function its calls and failures of the last 15 minutes, p50 and p95, and its last failure; and what \
+                      the gateway accepted in each minute of the last hour, what waits, and the size of the store.",
+        effect: Effect::Reads,
+        prints: Prints::Data,
+        command: &["stats", "--json"],
+        parameters: &[],
+    },
+    Tool {
         name: "get_manifest",
         description: "Builds a service, which runs the build scripts of the workspace, and returns its manifest: functions with source \
                       lines, triggers and emitted events, and the schemas of the events.",
