@@ -6,6 +6,7 @@ mod end_to_end;
 mod event_bridge;
 mod examples;
 mod fuzz;
+mod guide;
 mod help;
 mod http;
 mod lambda;

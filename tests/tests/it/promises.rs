@@ -240,7 +240,9 @@ fn is_reading(command: &str) -> bool {
     let request =
         command.starts_with("curl ") && ![" -X", " -d", "/create/"].iter().any(|part| command.contains(part));
     request
-        || ["cargo eg logs ", "cargo eg dead-letters"].iter().any(|start| command.starts_with(start))
+        || ["cargo eg logs ", "cargo eg dead-letters", "cargo eg events", "cargo eg stats"]
+            .iter()
+            .any(|start| command.starts_with(start))
             && ![" retry", " discard"].iter().any(|part| command.contains(part))
 }
 
