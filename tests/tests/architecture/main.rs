@@ -23,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("eg-local", &["eg-grammar"]),
     ("cargo-eg", &["eg-dashboard", "eg-gateway", "eg-grammar", "eg-local", "eg-sdk"]),
     ("eg-tests", &["eg-runtime", "eg-sdk"]),
+    ("eg-guide", &[]),
     ("eg-ui", &[]),
 ];
 
