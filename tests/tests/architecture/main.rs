@@ -13,7 +13,7 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Target};
 
 /// Part → the parts that it may depend on.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("eg-grammar", &[]),
     ("eg-macros", &["eg-grammar"]),
     ("eg-sdk", &["eg-grammar", "eg-macros"]),
