@@ -126,6 +126,11 @@
 //! local clients. With `mode = "sync"`, a status of `websocket.connect` that is no success refuses the connection. Each of the
 //! three events has one function, and a call that fails is not repeated.
 //!
+//! # Webhooks
+//!
+//! With the feature `webhooks`, a function takes a `webhook::Webhook<Stripe, T>`. It gets the payload only if the signature of the
+//! sender is right.
+//!
 //! # Whatever Lambda sends
 //!
 //! Cognito, Step Functions, CloudFormation, Firehose and many others call a function directly and expect an answer of their
@@ -324,6 +329,8 @@ mod stream;
 pub mod testing;
 #[cfg(feature = "tracing")]
 pub mod tracing;
+#[cfg(feature = "webhooks")]
+pub mod webhook;
 
 pub use app::App;
 pub use attributes::{Event, Schema, authorizer, http, invoke, queue, schedule, stream, subscribe};

@@ -13,6 +13,8 @@ use crate::connections::Connections;
 use crate::emit::Emit;
 use crate::shared::Need;
 use crate::state::State;
+#[cfg(feature = "webhooks")]
+use crate::webhook::{Provider, Secrets, Webhook};
 
 /// Represents the argument type `T`.
 #[derive(Debug)]
@@ -105,6 +107,12 @@ impl<E: Event> Probe<Json<E>> {
 impl Probe<Connections> {
     /// The client.
     pub const NEEDS: Option<Need> = Some(Connections::NEED);
+}
+
+#[cfg(feature = "webhooks")]
+impl<P: Provider, T> Probe<Webhook<P, T>> {
+    /// The secrets of the sender.
+    pub const NEEDS: Option<Need> = Some(Secrets::<P>::NEED);
 }
 
 impl<T: 'static> Probe<State<T>> {

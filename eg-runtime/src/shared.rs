@@ -54,6 +54,12 @@ impl Need {
         Self { id: TypeId::of::<T>, name: type_name::<T>, make: make::<T>, connections: false }
     }
 
+    /// A value of this type, which `make` creates if the app has none.
+    #[cfg(feature = "webhooks")]
+    pub(crate) const fn made_by<T: Any>(make: fn(&mut States) -> Result<(), Unmet>) -> Self {
+        Self { id: TypeId::of::<T>, name: type_name::<T>, make, connections: false }
+    }
+
     /// The client of the connections of a WebSocket API, which has this type and is created by `make`.
     pub(crate) const fn of_connections<T: Any>(make: fn(&mut States) -> Result<(), Unmet>) -> Self {
         Self { id: TypeId::of::<T>, name: type_name::<T>, make, connections: true }

@@ -9,13 +9,14 @@ use std::process::{Command, Output};
 ///
 /// cfn-lint and parliament have exact versions, because each release of them contains new schemas and actions of AWS: with another
 /// one, a test can fail although nothing has changed here.
-const PACKAGES: [&str; 6] = [
+const PACKAGES: [&str; 7] = [
     "moto[server]==5.2.*",
     "awslambdaric==4.2.*",
     "boto3==1.*",
     "cfn-lint==1.58.0",
     "parliament==1.6.4",
     "openapi-spec-validator==0.9.*",
+    "standardwebhooks==1.1.*",
 ];
 
 /// Runs a program in Python. Returns `None` if this machine has no Python.

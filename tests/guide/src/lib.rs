@@ -19,4 +19,5 @@ pages! {
     Testing: "testing.md",
     FromLambdaRuntime: "from-lambda-runtime.md",
     Recipes: "recipes.md",
+    Webhooks: "webhooks.md",
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::promises::{Promise, Stage, of_comment, workspace};
 
 /// The examples in the order in which they run: `emit-from-an-app` adds to the log of `hello-event`.
-const EXAMPLES: [&str; 21] = [
+const EXAMPLES: [&str; 22] = [
     "hello-http",
     "server-sent-events",
     "hello-event",
@@ -28,6 +28,7 @@ const EXAMPLES: [&str; 21] = [
     "events-of-aws",
     "streams",
     "websocket-chat",
+    "webhooks",
 ];
 
 fn source(example: &str) -> String {
