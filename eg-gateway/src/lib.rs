@@ -34,6 +34,10 @@
 //! `timeout` limits the time until the answer begins, and each pause in it. A body that fails breaks the connection off. The
 //! system event about the call (`eventgateway.function.invoked`) has the beginning of the answer: its status and headers.
 //!
+//! A function of type `webhook` is an `http` endpoint of somebody else, who verifies the signature of each event. Its `provider` is
+//! `{"url", "secrets"}`: secrets of [Standard Webhooks](https://www.standardwebhooks.com) 1.0, `whsec_…` or `whsk_…`, each of which
+//! makes a signature.
+//!
 //! A function may have `concurrency`, the maximum number of concurrent deliveries to it, and `timeout`, the maximum
 //! duration of one call in seconds. A function at a private address needs [`Options::private_targets`].
 //!

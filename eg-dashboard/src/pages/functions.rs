@@ -209,6 +209,7 @@ fn triggers(function: &Function, groups: &[Group<'_>]) -> Markup {
 fn target(function: &Function) -> String {
     match &function.provider {
         Provider::Http { url } => format!("HTTP at {}", show::text(url)),
+        Provider::Webhook { url, .. } => format!("webhook at {}", show::text(url)),
         Provider::AwsLambda { arn, .. } => {
             // The name is in front of it already.
             let account = arn.strip_suffix(&format!(":function:{}", function.function_id));

@@ -35,6 +35,7 @@ pub(crate) mod routes;
 pub(crate) mod rules;
 pub(crate) mod secrets;
 pub(crate) mod share;
+pub(crate) mod signing;
 pub(crate) mod size;
 pub(crate) mod snapshot;
 pub(crate) mod steady;

@@ -12,6 +12,7 @@ use super::pattern::Pattern;
 use super::policy;
 use super::refusal::{Kind, Refusal};
 use super::secrets;
+use super::signing::SigningKey;
 use super::targets::PrivateTargets;
 
 const IS_METHOD: Rule =
@@ -97,6 +98,10 @@ fn provider(fields: &mut Fields, allowed: &PrivateTargets) -> Result<Provider, S
     let kind = fields.string("type")?;
     let (name, known): (_, ReadProvider) = match kind.as_str() {
         "http" => ("HTTP endpoint", |p| Ok(required(p, "url")?.map(|url| Provider::Http { url }))),
+        "webhook" => ("webhook", |p| {
+            let secrets = signing_secrets(p)?;
+            Ok(required(p, "url")?.zip(secrets).map(|(url, secrets)| Provider::Webhook { url, secrets }))
+        }),
         "awslambda" => ("AWS Lambda function", |p| {
             Ok(required(p, "arn")?.zip(aws(p)?).map(|(arn, aws)| Provider::AwsLambda { arn, aws }))
         }),
@@ -124,7 +129,7 @@ fn provider(fields: &mut Fields, allowed: &PrivateTargets) -> Result<Provider, S
         fields.object("provider").map_err(unreadable)?.ok_or("provider configuration not set")?;
     let provider = known(&mut settings).map_err(unreadable)?;
     let provider = provider.ok_or_else(|| format!("missing required fields for {name}"))?;
-    if let Provider::Http { url } = &provider {
+    if let Provider::Http { url } | Provider::Webhook { url, .. } = &provider {
         let parsed = http_url(url)
             .ok_or_else(|| unreadable(format!("url `{url}` is not an absolute http:// or https:// URL")))?;
         if !secrets::is_plain(url, &parsed) {
@@ -136,6 +141,18 @@ fn provider(fields: &mut Fields, allowed: &PrivateTargets) -> Result<Provider, S
         allowed.check_host(host).map_err(|blocked| unreadable(format!("url `{url}`: {blocked}")))?;
     }
     Ok(provider)
+}
+
+/// Reads the secrets of a webhook; `None` if there are none. A mask stands for a stored one.
+fn signing_secrets(settings: &mut Fields) -> Result<Option<Vec<Secret>>, String> {
+    let Some(value) = settings.value("secrets") else { return Ok(None) };
+    let texts: Vec<String> = serde_json::from_value(value)
+        .map_err(|_| "secrets must be a list of texts such as [\"whsec_…\"]".to_owned())?;
+    let given: Vec<Secret> = texts.into_iter().map(Secret::from).collect();
+    for secret in given.iter().filter(|secret| !secrets::is_masked(secret)) {
+        SigningKey::read(secret)?;
+    }
+    Ok(Some(given).filter(|given| !given.is_empty()))
 }
 
 fn required(settings: &mut Fields, name: &str) -> Result<Option<String>, String> {

@@ -12,6 +12,7 @@ use eg_grammar::extension::{TRACEPARENT, TRACESTATE};
 use eg_grammar::header::STREAMED_ANSWER;
 use eg_grammar::retry_after;
 use eg_sdk::TraceContext;
+use eg_sdk::config::Secret;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER, USER_AGENT};
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
@@ -24,6 +25,7 @@ use super::{CallError, failed};
 use crate::budget::Reservation;
 use crate::clock;
 use crate::decide::delivery;
+use crate::decide::signing::{Signature, SigningKey};
 use crate::decide::targets::PrivateTargets;
 use crate::options::Options;
 use crate::outbound::reading::Reading;
@@ -82,9 +84,40 @@ impl HttpCaller {
         reading: Reading<'_>,
         notes: &Notes,
     ) -> Result<Bytes, CallError> {
+        self.deliver(url, event, trace, None, reading, notes).await
+    }
+
+    /// Calls a webhook: signs the event with each of the secrets.
+    pub(super) async fn call_webhook(
+        &self,
+        (url, secrets): (&str, &[Secret]),
+        event: Bytes,
+        trace: &TraceContext,
+        reading: Reading<'_>,
+        notes: &Notes,
+    ) -> Result<Bytes, CallError> {
+        let keys = secrets.iter().map(SigningKey::read).collect::<Result<Vec<_>, _>>();
+        let keys = keys.map_err(|error| CallError::retry(format!("its secrets cannot sign: {error}")))?;
+        let now = clock::wall().unix_timestamp();
+        let signature = Signature::of(&keys, &event, now);
+        self.deliver(url, event, trace, Some(&signature), reading, notes).await
+    }
+
+    async fn deliver(
+        &self,
+        url: &str,
+        event: Bytes,
+        trace: &TraceContext,
+        signature: Option<&Signature>,
+        reading: Reading<'_>,
+        notes: &Notes,
+    ) -> Result<Bytes, CallError> {
         let response = self
             .follow(url, |endpoint| {
-                let request = endpoint.request(event.clone(), trace);
+                let request = endpoint.request(event.clone(), trace).and_then(|mut request| {
+                    sign(request.headers_mut(), signature)?;
+                    Ok(request)
+                });
                 async move { endpoint.pool.send(request?, self.reply_limit, reading).await }
             })
             .await?;
@@ -212,6 +245,17 @@ impl Endpoint {
         }
         Ok(request)
     }
+}
+
+/// Adds the headers of a signature.
+fn sign(headers: &mut HeaderMap, signature: Option<&Signature>) -> Result<(), SendError> {
+    let Some(Signature { id, timestamp, signatures }) = signature else { return Ok(()) };
+    for (name, value) in
+        [("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signatures)]
+    {
+        headers.insert(name, HeaderValue::from_str(value)?);
+    }
+    Ok(())
 }
 
 fn header(value: &str) -> Result<HeaderValue, CallError> {

@@ -219,6 +219,10 @@ impl Caller for Callers {
             (Provider::Http { url }, _) => {
                 within(limit, self.http.call(url, event, trace, reading, notes)).await
             }
+            (Provider::Webhook { url, secrets }, _) => {
+                let to = (url.as_str(), secrets.as_slice());
+                within(limit, Box::pin(self.http.call_webhook(to, event, trace, reading, notes))).await
+            }
             (Provider::AwsLambda { arn, .. }, Some(local)) => {
                 within(limit, local.call(arn, event, trace, reading, notes)).await
             }

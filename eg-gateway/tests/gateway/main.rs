@@ -53,4 +53,5 @@ mod system_events;
 mod takeover;
 mod targets;
 mod tls;
+mod webhooks;
 mod wire;

@@ -117,6 +117,16 @@ pub enum Provider {
         /// Absolute URL.
         url: String,
     },
+    /// An HTTP endpoint of somebody else, who verifies the signature of each event, as
+    /// [Standard Webhooks](https://www.standardwebhooks.com) 1.0 describes.
+    Webhook {
+        /// Absolute URL.
+        url: String,
+        /// The secrets that sign, at least one: `whsec_` and 24 to 64 bytes in base64, which the receiver has, too; or `whsk_` and an
+        /// Ed25519 key, of which the receiver has the public part. Each secret makes a signature, so the receiver can change to the
+        /// next one at any time.
+        secrets: Vec<Secret>,
+    },
     /// AWS Lambda, called through its Invoke API.
     AwsLambda {
         /// The function's ARN.

@@ -14,16 +14,29 @@ pub(crate) fn masked(function: &Function) -> Function {
     for secret in aws_mut(&mut function.provider).into_iter().flat_map(secrets_mut).flatten() {
         *secret = Secret::from(MASK);
     }
-    if let Provider::Http { url } = &mut function.provider {
+    if let Provider::Http { url } | Provider::Webhook { url, .. } = &mut function.provider {
         *url = masked_url(url);
+    }
+    if let Provider::Webhook { secrets, .. } = &mut function.provider {
+        secrets.fill(Secret::from(MASK));
     }
     function
 }
 
+/// Returns whether a secret stands for a stored one.
+pub(crate) fn is_masked(secret: &Secret) -> bool {
+    secret.expose() == MASK
+}
+
 /// Replaces masks in `function` by the stored secrets, so that a client can write back a function that it read.
 pub(crate) fn unmask(function: &mut Function, stored: Option<&Function>) -> Result<(), Refusal> {
-    if let Provider::Http { url } = &mut function.provider {
-        return unmask_url(url, stored);
+    match &mut function.provider {
+        Provider::Http { url } => return unmask_url(url, stored),
+        Provider::Webhook { url, secrets } => {
+            unmask_url(url, stored)?;
+            return unmask_signing(url, secrets, stored);
+        }
+        _ => {}
     }
     let mut stored = stored.cloned();
     let mut kept = stored.as_mut().and_then(|stored| aws_mut(&mut stored.provider)).map(secrets_mut);
@@ -39,15 +52,34 @@ fn unmask_url(url: &mut String, stored: Option<&Function>) -> Result<(), Refusal
     let Some(password) = password(url).filter(|password| &url[password.clone()] == MASK) else {
         return Ok(());
     };
-    let Some(Provider::Http { url: known }) = stored.map(|stored| &stored.provider) else {
+    let Some(Provider::Http { url: known } | Provider::Webhook { url: known, .. }) =
+        stored.map(|stored| &stored.provider)
+    else {
         return Err(unknown("none is stored"));
     };
     // The stored password must not be sent to another host.
-    let place = |url: &str| Url::parse(url).ok().map(|url| (url.origin(), url.username().to_owned()));
     let secret = self::password(known).filter(|_| place(url) == place(known));
     let secret = secret.ok_or_else(|| unknown("none is stored for this user and host"))?;
     url.replace_range(password, &known[secret]);
     Ok(())
+}
+
+/// Replaces masks in the secrets of a webhook by the stored ones at the same places. They must not sign for another host.
+fn unmask_signing(url: &str, secrets: &mut [Secret], stored: Option<&Function>) -> Result<(), Refusal> {
+    let known = match stored.map(|stored| &stored.provider) {
+        Some(Provider::Webhook { url: known, secrets }) if place(url) == place(known) => secrets.as_slice(),
+        _ => &[],
+    };
+    for (at, secret) in secrets.iter_mut().enumerate().filter(|(_, secret)| is_masked(secret)) {
+        *secret =
+            known.get(at).cloned().ok_or_else(|| unknown("none is stored at this place for this host"))?;
+    }
+    Ok(())
+}
+
+/// Returns the host and the user of a URL.
+fn place(url: &str) -> Option<(url::Origin, String)> {
+    Url::parse(url).ok().map(|url| (url.origin(), url.username().to_owned()))
 }
 
 fn masked_url(url: &str) -> String {
@@ -109,6 +141,29 @@ mod tests {
         ] {
             assert_eq!(masked(&at(url)), at(expected), "{url}");
         }
+    }
+
+    #[test]
+    fn secrets_of_webhooks_are_masked_and_stay_with_their_host() {
+        let webhook = |url: &str, secrets: &[&str]| {
+            let secrets = secrets.iter().map(|secret| Secret::from(*secret)).collect();
+            Function::new("f", Provider::Webhook { url: url.to_owned(), secrets })
+        };
+        let stored = webhook("https://u:p@a.example/x", &["one", "two"]);
+        assert_eq!(masked(&stored), webhook("https://u:*****@a.example/x", &["*****", "*****"]));
+        for (url, secrets, expected) in [
+            ("https://u:*****@a.example/y", &["*****", "new"][..], Some(&["one", "new"][..])),
+            ("https://u:*****@a.example/x", &["three", "*****"], Some(&["three", "two"])),
+            ("https://u:p@a.example/x", &["*****", "*****", "*****"], None),
+            ("https://u:p@b.example/x", &["*****"], None),
+            ("https://u:p@b.example/x", &["new"], Some(&["new"])),
+        ] {
+            let mut function = webhook(url, secrets);
+            let found = unmask(&mut function, Some(&stored)).map(|()| function);
+            let url = url.replace(MASK, "p");
+            assert_eq!(found.ok(), expected.map(|secrets| webhook(&url, secrets)), "{url}");
+        }
+        assert!(unmask(&mut webhook("https://a.example", &["*****"]), None).is_err());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use self::members::Members;
 use super::catalog::Catalog;
 use super::event::Event;
 use super::pattern;
-pub(crate) use functions::{is_plain, masked, unmask};
+pub(crate) use functions::{is_masked, is_plain, masked, unmask};
 
 /// Hides what an event has for functions only: the credentials of HTTP requests, and the sensitive parts of payloads.
 pub(crate) struct Veil<'a> {
