@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::decide::event::Event;
-use crate::decide::pattern::Pattern;
 use crate::decide::refusal::Refusal;
 use crate::decide::rules;
 use crate::decide::targets::PrivateTargets;
 use crate::server::framing::Framing;
+use eg_sdk::pattern::Pattern;
 
 /// Reads the requests on a connection. Wherever the bytes are cut into pieces, the same requests end at the same places. The
 /// first byte says how large the pieces are.

@@ -27,6 +27,7 @@
 mod bom;
 mod bound;
 mod bus;
+mod cidr;
 mod civil;
 pub mod cors;
 mod depth;
@@ -54,10 +55,12 @@ mod suggest;
 pub mod variable;
 mod verdict;
 pub mod websocket;
+mod wildcard;
 
 pub use bom::{text_without_bom, without_bom};
 pub use bound::Bound;
 pub use bus::{check_sources, is_of_aws};
+pub use cidr::Cidr;
 pub use depth::{is_nested_deeper, is_too_deep, too_deep};
 pub use duration::parse_duration;
 pub use method::Method;
@@ -81,3 +84,4 @@ pub use size::parse_size;
 pub use stream::{StreamKind, check_stream};
 pub use suggest::{did_you_mean, list, nearest};
 pub use verdict::Verdict;
+pub use wildcard::Wildcard;

@@ -64,6 +64,8 @@ mod members;
 mod names;
 #[cfg(feature = "outbox")]
 pub mod outbox;
+#[cfg(feature = "pattern")]
+pub mod pattern;
 mod rules;
 pub mod schema;
 #[cfg(feature = "client")]

@@ -1,14 +1,11 @@
 //! Represents an event that was read on arrival: its attributes and the JSON that functions receive. `router` and
 //! `intake` decide where it goes.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use eg_grammar::extension::{PARTITION_KEY, REPLAY};
-use eg_sdk::{CloudEvent, Data, InvalidEvent, SpecVersion, TraceContext};
-use time::format_description::well_known::Rfc3339;
+use eg_sdk::pattern::{Json, filterable};
+use eg_sdk::{CloudEvent, InvalidEvent, SpecVersion, TraceContext};
 
-use super::json::Json;
 use super::trace;
 
 /// An event that is parsed and serialized only once.
@@ -109,31 +106,9 @@ impl Event {
         Outgoing { ty: self.ty().to_owned(), trace: self.trace(), hops: self.hops(), json: self.json.clone() }
     }
 
-    /// Returns the object that filters see: attributes under their CloudEvents 1.0 names, extensions beside them, and
-    /// `data`, which is absent if it is not JSON.
+    /// Returns the object that filters see.
     pub(crate) fn filterable(&self) -> Json<'_> {
-        let event = &self.read;
-        let mut members: Vec<_> =
-            event.extensions().map(|(name, value)| (Cow::Borrowed(name), Json::from(value))).collect();
-        let time = event.time().and_then(|time| time.format(&Rfc3339).ok());
-        let attributes = [
-            ("specversion", Some(event.specversion().as_str().into())),
-            ("id", Some(event.id().into())),
-            ("source", Some(event.source().into())),
-            ("type", Some(event.ty().into())),
-            ("subject", event.subject().map(Cow::from)),
-            ("time", time.map(Cow::from)),
-            ("datacontenttype", event.datacontenttype().map(Cow::from)),
-            ("dataschema", event.dataschema().map(Cow::from)),
-        ];
-        let present = |(name, value): (&'static str, Option<_>)| Some((name.into(), Json::Text(value?)));
-        members.extend(attributes.into_iter().filter_map(present));
-        if let Data::Json(raw) = &event.data
-            && let Some(data) = Json::read(raw)
-        {
-            members.push(("data".into(), data));
-        }
-        Json::Object(members)
+        filterable(&self.read)
     }
 }
 

@@ -9,8 +9,8 @@ use eg_sdk::config::Subscription;
 use eg_sdk::history::Mismatch;
 
 use super::event::Event;
-use super::json::Json;
 use super::router::Target;
+use eg_sdk::pattern::Json;
 
 /// The decision for one subscription.
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::decide::pattern::Pattern;
+    use eg_sdk::pattern::Pattern;
 
     #[test]
     fn fates() {

@@ -8,12 +8,12 @@ use eg_sdk::config::{
 use serde_json::Value;
 
 use super::fields::Fields;
-use super::pattern::Pattern;
 use super::policy;
 use super::refusal::{Kind, Refusal};
 use super::secrets;
 use super::signing::SigningKey;
 use super::targets::PrivateTargets;
+use eg_sdk::pattern::Pattern;
 
 const IS_METHOD: Rule =
     ("eq=GET|eq=POST|eq=DELETE|eq=PUT|eq=PATCH|eq=HEAD|eq=OPTIONS", |method| Method::named(method).is_some());

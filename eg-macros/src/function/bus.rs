@@ -2,7 +2,7 @@
 //! a pattern means the same locally and on AWS.
 
 use eg_grammar::limits::{EVENT_BRIDGE_SOURCE, EVENT_BRIDGE_TYPE, PATTERN_DEPTH};
-use eg_grammar::{check_sources, did_you_mean, is_exact, list};
+use eg_grammar::{Cidr, Wildcard, check_sources, did_you_mean, is_exact, list};
 use syn::LitStr;
 
 use super::Retry;
@@ -10,7 +10,11 @@ use crate::args::{EventBridge, Json, Value};
 use crate::errors::Errors;
 
 /// The operators of conditions that EventBridge and the gateway have in common.
-const OPERATORS: [&str; 5] = ["prefix", "suffix", "anything-but", "numeric", "exists"];
+const OPERATORS: [&str; 8] =
+    ["prefix", "suffix", "wildcard", "equals-ignore-case", "anything-but", "numeric", "cidr", "exists"];
+
+/// Those that `anything-but` takes.
+const EXCLUDED: [&str; 4] = ["prefix", "suffix", "wildcard", "equals-ignore-case"];
 
 /// The comparisons of `numeric`.
 const COMPARISONS: [&str; 5] = ["<", "<=", "=", ">=", ">"];
@@ -126,8 +130,17 @@ fn check_condition(condition: &Json, errors: &mut Errors) {
         return errors.at(&condition.tokens, message);
     };
     match (name.value().as_str(), &operand.value) {
-        ("prefix" | "suffix", Value::Text(_)) | ("exists", Value::Flag(_)) => {}
-        ("prefix" | "suffix", _) => errors.at(&operand.tokens, format!("`{}` takes a string", name.value())),
+        ("exists", Value::Flag(_)) => {}
+        ("prefix" | "suffix", Value::Object(inner)) => match inner.as_slice() {
+            [(inner, Json { value: Value::Text(_), .. })] if inner.value() == "equals-ignore-case" => {}
+            _ => {
+                let message = format!("`{}` takes a string, or `{{\"equals-ignore-case\": \"…\"}}`", name.value());
+                errors.at(&operand.tokens, message);
+            }
+        },
+        ("prefix" | "suffix" | "wildcard" | "equals-ignore-case" | "cidr", _) => {
+            check_operand(&name.value(), operand, errors);
+        }
         ("exists", _) => errors.at(&operand.tokens, "`exists` takes `true` or `false`"),
         ("numeric", Value::Array(terms)) if is_numeric(terms) => {
             terms.iter().for_each(|term| check_number(term, errors));
@@ -173,18 +186,37 @@ fn is_numeric(terms: &[Json]) -> bool {
     matches!(terms.len(), 2 | 4) && terms.chunks(2).all(is_term)
 }
 
+/// Checks the text of an operator.
+fn check_operand(operator: &str, operand: &Json, errors: &mut Errors) {
+    let Value::Text(text) = &operand.value else {
+        return errors.at(&operand.tokens, format!("`{operator}` takes a string"));
+    };
+    let checked = match operator {
+        "wildcard" => text.parse::<Wildcard>().map(drop),
+        "cidr" => text.parse::<Cidr>().map(drop),
+        _ => Ok(()),
+    };
+    if let Err(mistake) = checked {
+        errors.at(&operand.tokens, mistake);
+    }
+}
+
 /// Checks what `anything-but` excludes.
 fn check_excluded(operand: &Json, errors: &mut Errors) {
-    let fits = match &operand.value {
-        Value::Object(members) => matches!(
-            members.as_slice(),
-            [(name, Json { value: Value::Text(_), .. })] if ["prefix", "suffix"].contains(&name.value().as_str())
-        ),
-        Value::Array(_) => false,
-        _ => true,
-    };
     check_number(operand, errors);
-    if !fits {
-        errors.at(&operand.tokens, "`anything-but` takes values, `prefix` and `suffix`");
+    match &operand.value {
+        Value::Object(members) => match members.as_slice() {
+            [(name, texts)] if EXCLUDED.contains(&name.value().as_str()) => match &texts.value {
+                Value::Array(texts) if !texts.is_empty() => {
+                    texts.iter().for_each(|text| check_operand(&name.value(), text, errors));
+                }
+                _ => check_operand(&name.value(), texts, errors),
+            },
+            _ => errors.at(&operand.tokens, format!("`anything-but` takes values, {}", list(&EXCLUDED))),
+        },
+        Value::Array(_) => {
+            errors.at(&operand.tokens, format!("`anything-but` takes values, {}", list(&EXCLUDED)));
+        }
+        _ => {}
     }
 }

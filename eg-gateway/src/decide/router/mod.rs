@@ -15,9 +15,9 @@ use eg_sdk::config::{Cors, EventType, Function, Subscription};
 
 use self::space::{Found, Space};
 use super::catalog::Catalog;
-use super::pattern::Pattern;
 use super::place::{self, Named, Place};
 use super::routes::{Conflict, Params, Routing, within};
+use eg_sdk::pattern::Pattern;
 
 /// The space of requests that name none.
 pub(crate) const DEFAULT_SPACE: &str = "default";

@@ -12,13 +12,13 @@ use std::collections::HashMap;
 
 use eg_sdk::config::EventType;
 use eg_sdk::history::Mismatch;
+use eg_sdk::pattern;
 use serde_json::value::RawValue;
 
 use self::marks::Marks;
 use self::members::Members;
 use super::catalog::Catalog;
 use super::event::Event;
-use super::pattern;
 pub(crate) use functions::{is_masked, is_plain, masked, unmask};
 
 /// Hides what an event has for functions only: the credentials of HTTP requests, and the sensitive parts of payloads.

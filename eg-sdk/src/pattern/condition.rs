@@ -1,16 +1,23 @@
 //! Conditions, the elements of the arrays in a filter: a value, or an operator such as `{"prefix": "user."}`. `pattern`
 //! combines them.
 
-use serde_json::{Number, Value};
+use eg_grammar::{Cidr, Wildcard};
+use serde_json::{Number, Value, json};
 
 use super::json::{Json, compare};
 
 /// A condition on a value of an event.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Condition {
+pub(super) enum Condition {
     Equal(Value),
     Prefix(String),
     Suffix(String),
+    /// Texts without regard to case. They hold the text in lower case.
+    EqualAnyCase(String),
+    PrefixAnyCase(String),
+    SuffixAnyCase(String),
+    Wildcard(Wildcard),
+    Cidr(Cidr),
     /// There is a value that meets none of these.
     AnythingBut(Vec<Condition>),
     /// The value meets all of these.
@@ -19,7 +26,7 @@ pub(crate) enum Condition {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Comparison {
+pub(super) enum Comparison {
     Less,
     LessOrEqual,
     Equal,
@@ -27,11 +34,15 @@ pub(crate) enum Comparison {
     Greater,
 }
 
-const OPERATORS: &str = "prefix, suffix, anything-but, numeric and exists";
+const OPERATORS: &str =
+    "prefix, suffix, wildcard, equals-ignore-case, anything-but, numeric, cidr and exists";
+
+/// The operators that `anything-but` takes. Their operand can be an array there.
+const EXCLUDED: [&str; 4] = ["prefix", "suffix", "wildcard", "equals-ignore-case"];
 
 impl Condition {
     /// Reads an element of a filter. The error describes what is wrong with it.
-    pub(crate) fn read(rule: &Value) -> Result<Self, String> {
+    pub(super) fn read(rule: &Value) -> Result<Self, String> {
         let members = match rule {
             Value::Object(members) => members,
             Value::Array(_) => return Err(format!("{rule} is an array within an array")),
@@ -44,7 +55,25 @@ impl Condition {
         match (name.as_str(), operand) {
             ("prefix", Value::String(text)) => Ok(Self::Prefix(text.clone())),
             ("suffix", Value::String(text)) => Ok(Self::Suffix(text.clone())),
-            ("prefix" | "suffix", other) => Err(format!("{name} is {other}: it must be a string")),
+            ("prefix" | "suffix", Value::Object(inner)) => match inner.get("equals-ignore-case") {
+                Some(Value::String(text)) if inner.len() == 1 && name == "prefix" => {
+                    Ok(Self::PrefixAnyCase(lower(text)))
+                }
+                Some(Value::String(text)) if inner.len() == 1 => Ok(Self::SuffixAnyCase(lower(text))),
+                _ => Err(format!(
+                    "{name} is {operand}: it must be a string, or {{\"equals-ignore-case\": \"…\"}}"
+                )),
+            },
+            ("equals-ignore-case", Value::String(text)) => Ok(Self::EqualAnyCase(lower(text))),
+            ("wildcard", Value::String(text)) => {
+                text.parse().map(Self::Wildcard).map_err(|mistake| format!("wildcard {mistake}"))
+            }
+            ("cidr", Value::String(text)) => {
+                text.parse().map(Self::Cidr).map_err(|mistake| format!("cidr {mistake}"))
+            }
+            ("prefix" | "suffix" | "wildcard" | "equals-ignore-case" | "cidr", other) => {
+                Err(format!("{name} is {other}: it must be a string"))
+            }
             ("exists", Value::Bool(expected)) => Ok(Self::Exists(*expected)),
             ("exists", other) => Err(format!("exists is {other}: it must be true or false")),
             ("numeric", Value::Array(terms)) => numeric(terms),
@@ -54,19 +83,21 @@ impl Condition {
         }
     }
 
-    /// Returns whether one of the values at a path of an event meets the condition.
-    pub(crate) fn holds(&self, values: &[&Json<'_>]) -> bool {
-        match self {
-            Self::Exists(expected) => *expected != values.is_empty(),
-            condition => values.iter().any(|value| condition.holds_for(value)),
-        }
-    }
-
-    fn holds_for(&self, value: &Json<'_>) -> bool {
+    /// Returns whether a value of an event meets the condition. `pattern` decides about absent values.
+    pub(super) fn holds_for(&self, value: &Json<'_>) -> bool {
         match self {
             Self::Equal(expected) => equal(expected, value),
             Self::Prefix(prefix) => matches!(value, Json::Text(text) if text.starts_with(prefix)),
             Self::Suffix(suffix) => matches!(value, Json::Text(text) if text.ends_with(suffix)),
+            Self::EqualAnyCase(lowered) => matches!(value, Json::Text(text) if lower(text) == *lowered),
+            Self::PrefixAnyCase(lowered) => {
+                matches!(value, Json::Text(text) if lower(text).starts_with(lowered))
+            }
+            Self::SuffixAnyCase(lowered) => {
+                matches!(value, Json::Text(text) if lower(text).ends_with(lowered))
+            }
+            Self::Wildcard(wildcard) => matches!(value, Json::Text(text) if wildcard.matches(text)),
+            Self::Cidr(range) => matches!(value, Json::Text(text) if range.contains(text)),
             Self::AnythingBut(conditions) => !conditions.iter().any(|condition| condition.holds_for(value)),
             Self::Numeric(terms) => match value {
                 Json::Number(number) => {
@@ -79,6 +110,10 @@ impl Condition {
     }
 }
 
+fn lower(text: &str) -> String {
+    text.to_lowercase()
+}
+
 fn anything_but(operand: &Value) -> Result<Condition, String> {
     let operands = match operand {
         Value::Array(operands) if operands.is_empty() => {
@@ -87,11 +122,31 @@ fn anything_but(operand: &Value) -> Result<Condition, String> {
         Value::Array(operands) => operands.as_slice(),
         operand => std::slice::from_ref(operand),
     };
-    let read = |operand| match Condition::read(operand)? {
-        condition @ (Condition::Equal(_) | Condition::Prefix(_) | Condition::Suffix(_)) => Ok(condition),
-        _ => Err(format!("anything-but takes values, prefix and suffix, and not {operand}")),
-    };
-    operands.iter().map(read).collect::<Result<_, _>>().map(Condition::AnythingBut)
+    let mut excluded = Vec::new();
+    for operand in operands {
+        let wrong = || {
+            format!(
+                "anything-but takes values, prefix, suffix, wildcard and equals-ignore-case, and not {operand}"
+            )
+        };
+        match operand {
+            Value::Object(members) => match members.iter().next() {
+                Some((name, texts)) if members.len() == 1 && EXCLUDED.contains(&name.as_str()) => {
+                    let texts = texts.as_array().map_or(std::slice::from_ref(texts), Vec::as_slice);
+                    if texts.is_empty() {
+                        return Err(format!("{name} is empty: name a text"));
+                    }
+                    for text in texts {
+                        excluded.push(Condition::read(&json!({ name: text }))?);
+                    }
+                }
+                _ => return Err(wrong()),
+            },
+            Value::Array(_) => return Err(wrong()),
+            value => excluded.push(Condition::Equal(value.clone())),
+        }
+    }
+    Ok(Condition::AnythingBut(excluded))
 }
 
 fn numeric(terms: &[Value]) -> Result<Condition, String> {

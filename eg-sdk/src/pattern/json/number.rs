@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use serde_json::Number;
 
 /// Compares a number as JSON writes it with another one: exactly if both are whole, else as doubles.
-pub(crate) fn compare(number: &str, other: &Number) -> Ordering {
+pub(in crate::pattern) fn compare(number: &str, other: &Number) -> Ordering {
     match (Whole::read(number), Whole::read(&other.to_string())) {
         (Some(number), Some(other)) => number.compare(&other),
         _ => double(number).partial_cmp(&other.as_f64().unwrap_or_default()).unwrap_or(Ordering::Equal),

@@ -12,20 +12,23 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-pub(crate) use number::compare;
+pub(super) use number::compare;
 
 /// The deepest nesting that is read, because reading is recursive. Events that the gateway accepts are flatter.
 const MAX_DEPTH: usize = 256;
 
 /// A JSON value. It borrows from the text that it was read from.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Json<'a> {
+pub enum Json<'a> {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
     /// As it is written.
     Number(Cow<'a, str>),
     /// An escape for half of a surrogate pair becomes three U+FFFD, one for each of its bytes.
     Text(Cow<'a, str>),
+    /// An array.
     Array(Vec<Json<'a>>),
     /// In the order of the text.
     Object(Vec<(Cow<'a, str>, Json<'a>)>),
@@ -33,14 +36,16 @@ pub(crate) enum Json<'a> {
 
 impl<'a> Json<'a> {
     /// Reads a value. Returns `None` if it is nested too deeply.
-    pub(crate) fn read(raw: &'a RawValue) -> Option<Self> {
+    #[must_use]
+    pub fn read(raw: &'a RawValue) -> Option<Self> {
         let mut reader = Reader { rest: raw.get(), depth: 0 };
         let value = reader.value();
         (reader.depth == 0).then_some(value)
     }
 
     /// Returns a member of an object. Of several with this name, the last one counts, as in other readers.
-    pub(crate) fn member(&self, name: &str) -> Option<&Self> {
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Self> {
         match self {
             Self::Object(members) => members.iter().rfind(|(known, _)| known == name).map(|(_, value)| value),
             _ => None,
@@ -48,7 +53,8 @@ impl<'a> Json<'a> {
     }
 
     /// Returns the value for an answer. A number that is too large for it becomes a string.
-    pub(crate) fn to_value(&self) -> Value {
+    #[must_use]
+    pub fn to_value(&self) -> Value {
         match self {
             Self::Null => Value::Null,
             Self::Bool(flag) => Value::Bool(*flag),
