@@ -25,7 +25,7 @@
 //! | field | meaning |
 //! |---|---|
 //! | `retry` | `{"attempts", "minBackoffMs", "maxBackoffMs", "maxAgeMs"}`, each optional, or `"eventbridge"`; default: [`Options::retry`] |
-//! | `filter` | an EventBridge pattern on attributes, extensions and `data`: values, `prefix`, `suffix`, `anything-but`, `numeric`, `exists`, `$or` |
+//! | `filter` | an EventBridge pattern on attributes, extensions and `data`: values, `prefix`, `suffix`, `wildcard`, `equals-ignore-case`, `anything-but`, `numeric`, `cidr`, `exists`, `$or` |
 //! | `ordered` | `true`: events with the same `partitionkey` are delivered one after the other |
 //! | `disabled` | why the gateway delivers nothing; set when the function answers 410, cleared by an update without it |
 //!

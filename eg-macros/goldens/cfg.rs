@@ -99,6 +99,8 @@ const _: () = {
                 stream: false,
                 authorizer: ::core::option::Option::None,
                 retry: ::core::option::Option::None,
+                filter: ::core::option::Option::None,
+                ordered: false,
             }),
         ],
         timeout: ::core::option::Option::None,

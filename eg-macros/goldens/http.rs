@@ -83,6 +83,8 @@ const _: () = {
                 stream: true,
                 authorizer: ::core::option::Option::None,
                 retry: ::core::option::Option::None,
+                filter: ::core::option::Option::None,
+                ordered: false,
             }),
         ],
         timeout: ::core::option::Option::Some(30u32),

@@ -44,6 +44,8 @@ const _: () = {
                     min_backoff: ::core::option::Option::None,
                     max_backoff: ::core::option::Option::Some(60u32),
                 }),
+                filter: ::core::option::Option::None,
+                ordered: false,
             }),
         ],
         timeout: ::core::option::Option::None,

@@ -58,6 +58,8 @@ const _: () = {
                 stream: false,
                 authorizer: ::core::option::Option::None,
                 retry: ::core::option::Option::None,
+                filter: ::core::option::Option::None,
+                ordered: false,
             }),
             __eg::Trigger::Subscription(__eg::Subscription {
                 event_type: "a",
@@ -69,6 +71,8 @@ const _: () = {
                 stream: false,
                 authorizer: ::core::option::Option::None,
                 retry: ::core::option::Option::None,
+                filter: ::core::option::Option::None,
+                ordered: false,
             }),
         ],
         timeout: ::core::option::Option::None,

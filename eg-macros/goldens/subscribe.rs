@@ -56,6 +56,8 @@ const _: () = {
                 stream: false,
                 authorizer: ::core::option::Option::None,
                 retry: ::core::option::Option::None,
+                filter: ::core::option::Option::None,
+                ordered: false,
             }),
             __eg::Trigger::Subscription(__eg::Subscription {
                 event_type: __eg::event_type::<UserDeleted>(),
@@ -67,6 +69,8 @@ const _: () = {
                 stream: false,
                 authorizer: ::core::option::Option::None,
                 retry: ::core::option::Option::None,
+                filter: ::core::option::Option::None,
+                ordered: false,
             }),
         ],
         timeout: ::core::option::Option::None,

@@ -47,6 +47,20 @@ fn subscribe() {
 }
 
 #[test]
+fn conditions() {
+    check(
+        "conditions",
+        Kind::Subscribe,
+        r#"OrderPlaced, ordered, where(
+            data.amount > 500, data.amount <= 1000, data.country not in ["DE"], data.country != "AT",
+            data.address."post-code" like "10*", subject exists,
+            any(data.gift == true, all(data.lines.sku in ["a", "b"], data.lines.count == 2)),
+        )"#,
+        "async fn check(event: CloudEvent<OrderPlaced>) {}",
+    );
+}
+
+#[test]
 fn retry() {
     check(
         "retry",

@@ -166,13 +166,21 @@ pub use eg_macros::stream;
 /// max_age = "1h", min_backoff = 1, max_backoff = "5m")`, and `timeout`, `memory` and `crate` as in [`macro@http`].
 /// Several attributes on one function are several triggers.
 ///
+/// `where(data.amount > 500, data.country in ["DE", "AT"])` is for the events that meet all of these conditions. The compiler
+/// compares them with the type of the event, by the names in the JSON. Operators: `==`, `!=`, `<`, `<=`, `>`, `>=`, `in` (a list, a
+/// range such as `5..=10`, or `cidr("10.0.0.0/8")`), `exists`, `starts_with`, `ends_with`, `like` (`*` stands for any characters),
+/// `equals_ignore_case`, and `not` before each of these words. `any(…)` needs one of its conditions, in which `all(…)` groups
+/// several. `source`, `subject` and extensions are compared without `data.`.
+///
+/// `ordered` delivers events with the same extension `partitionkey` one after the other; it needs an event gateway.
+///
 /// Give a synchronous subscription a path if it is also called on AWS, where there is no gateway: HTTP requests to the path
 /// that carry the event, in structured or binary mode, reach the function through an HTTP API. `cargo eg check` lists those
 /// without one.
 ///
 /// Events of AWS's services come through EventBridge: `#[subscribe(eventbridge(source = "aws.s3", detail_type = "Object
 /// Created"))]`. `source` and `detail_type` may be lists, and `detail` is a pattern for the content, in EventBridge's language
-/// with the operators `prefix`, `suffix`, `anything-but`, `numeric`, `exists` and `$or`:
+/// with the operators `prefix`, `suffix`, `wildcard`, `equals-ignore-case`, `anything-but`, `numeric`, `cidr`, `exists` and `$or`:
 ///
 /// ```
 /// use eg_runtime::{CloudEvent, subscribe};

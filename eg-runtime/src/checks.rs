@@ -60,21 +60,40 @@ const fn check(event_type: &str) {
     }
 }
 
-/// Fails with a message that is given in parts, because constants cannot format. Parts that do not fit are left out.
+/// Fails with a message that is given in parts.
 #[track_caller]
 const fn refuse(parts: &[&str]) -> ! {
-    let mut bytes = [0; 500];
-    let length = bytes.len();
-    let mut message = Writer::new(&mut bytes);
-    let mut i = 0;
-    while i < parts.len() && message.len() + parts[i].len() <= length {
-        message.raw(parts[i]);
-        i += 1;
+    Message::new().add(parts).fail()
+}
+
+/// A message of a failed check, because constants cannot format. Parts that do not fit are left out.
+pub(crate) struct Message {
+    bytes: [u8; 800],
+    length: usize,
+}
+
+impl Message {
+    pub(crate) const fn new() -> Self {
+        Self { bytes: [0; 800], length: 0 }
     }
-    let length = message.len();
-    match std::str::from_utf8(bytes.split_at(length).0) {
-        Ok(message) => panic!("{}", message),
-        Err(_) => panic!("an event type is invalid"),
+
+    pub(crate) const fn add(&mut self, parts: &[&str]) -> &mut Self {
+        let mut i = 0;
+        while i < parts.len() && self.length + parts[i].len() <= self.bytes.len() {
+            let (_, rest) = self.bytes.split_at_mut(self.length);
+            let mut writer = Writer::new(rest);
+            self.length += writer.raw(parts[i]).len();
+            i += 1;
+        }
+        self
+    }
+
+    #[track_caller]
+    pub(crate) const fn fail(&self) -> ! {
+        match std::str::from_utf8(self.bytes.split_at(self.length).0) {
+            Ok(message) => panic!("{}", message),
+            Err(_) => panic!("an event type is invalid"),
+        }
     }
 }
 

@@ -229,6 +229,8 @@ mod tests {
         stream: false,
         authorizer: None,
         retry: None,
+        filter: None,
+        ordered: false,
     });
 
     fn service(call: Call) -> Service {

@@ -289,6 +289,7 @@ mod body;
 mod caller;
 mod change;
 mod checks;
+mod conditions;
 mod connections;
 mod context;
 mod deadline;
@@ -415,14 +416,15 @@ pub mod __private {
     pub use inventory;
 
     pub use crate::checks::{check_received, check_types, event_type};
+    pub use crate::conditions::{Operand, check_extension, check_field, check_operand, takes};
     pub use crate::decision::decided;
     pub use crate::extract::{Call, Extract, ResponseFuture, boxed};
     pub use crate::invoked::{Answer, Payload};
     pub use crate::manifest::{record, record_len, service_record, service_record_len};
     pub use crate::probe::{Events, Probe};
     pub use crate::registry::{
-        Authorizes, Cors, EventBridge, FunctionDef, Mode, Queue, Retry, ServiceDef, Stream, Subscription,
-        Trigger,
+        Authorizes, Cors, EventBridge, Filter, FunctionDef, Mode, Queue, Retry, ServiceDef, Stream,
+        Subscription, Trigger,
     };
     pub use crate::requests::Route;
     pub use crate::returned::{Failed, Returned, Success, reply};

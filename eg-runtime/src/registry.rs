@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use eg_grammar::{DeliveryLimits, HTTP_REQUEST, StreamKind};
+use eg_sdk::{CloudEvent, Data};
 
 use crate::extract::Call;
 use crate::requests::Route;
@@ -134,6 +135,20 @@ pub struct Subscription {
     pub authorizer: Option<&'static FunctionDef>,
     /// The retry options.
     pub retry: Option<Retry>,
+    /// What an event must meet.
+    pub filter: Option<Filter>,
+    /// Whether events with the same key come one after the other.
+    pub ordered: bool,
+}
+
+/// The filter of a subscription. The gateway, or a rule of EventBridge, applies it; the runtime does where one event is for
+/// several functions.
+#[derive(Debug)]
+pub struct Filter {
+    /// The pattern as JSON.
+    pub pattern: &'static str,
+    /// Compares an event with the pattern. A binary without filters does not contain it.
+    pub takes: fn(&str, &CloudEvent<Data>) -> bool,
 }
 
 /// Whether the caller waits for the answer.
@@ -279,6 +294,14 @@ impl Subscription {
     /// Returns whether the function gets the HTTP request itself (`#[http]`).
     pub(crate) fn is_http(&self) -> bool {
         self.route.is_some() && self.event_type == HTTP_REQUEST
+    }
+}
+
+impl Subscription {
+    /// Returns whether the subscription is for an event: its type, and what it must meet.
+    pub(crate) fn wants(&self, event: &CloudEvent<Data>) -> bool {
+        let takes = |filter: &Filter| (filter.takes)(filter.pattern, event);
+        !self.is_http() && self.event_type == event.ty() && self.filter.as_ref().is_none_or(takes)
     }
 }
 

@@ -298,7 +298,9 @@ fn registered(function: &Value) -> Vec<String> {
             match event.is_http() {
                 true => vec![format!("route {at}")],
                 false if event.path == RoutePath::root() => {
-                    vec![format!("subscription {}", event.event_type)]
+                    let filter = event.filter.as_ref().map(|filter| format!(" that matches {filter}"));
+                    let order = if event.ordered { ", ordered" } else { "" };
+                    vec![format!("subscription {}{}{order}", event.event_type, filter.unwrap_or_default())]
                 }
                 false => vec![format!("subscription {} at {at}", event.event_type)],
             }

@@ -1,6 +1,7 @@
 //! Derives from the manifest what a function needs on AWS: the events of a bus, permissions with their reasons, variables.
 //! `template` and `artifacts` write it down, each in a format of its own.
 
+mod filter;
 mod retries;
 mod rules;
 
@@ -13,6 +14,7 @@ use eg_sdk::manifest::{EventTrigger, Function, Manifest, RetryOptions, RoutePath
 use serde::Serialize;
 use serde_json::{Value, json};
 
+pub(crate) use self::filter::PATTERN;
 pub(crate) use self::retries::{HIDDEN, KEPT, Retries, Tries, retry_of};
 pub(crate) use self::rules::{Rule, rule_of};
 use crate::project::deploy::{EVENT_BUS, Stage};
@@ -110,11 +112,14 @@ pub(crate) fn pattern(event: &EventTrigger) -> Result<Value, String> {
     }
     match ty {
         // The gateway reports each event with one of its own. On the bus, a rule matches each event instead.
+        EVENT_RECEIVED if event.filter.is_some() => Err(format!(
+            "a bus delivers the events themselves instead of {ty}, and the filter is for the report of the gateway"
+        )),
         EVENT_RECEIVED => Ok(json!({"source": [{"prefix": ""}]})),
         ty if is_of_gateway(ty) => Err(format!(
             "{ty} comes from an event gateway, and the stage has none: `gateway` in eg.toml names one"
         )),
-        ty => Ok(json!({"detail-type": [ty]})),
+        ty => filter::pattern(ty, event),
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use eg_sdk::manifest::{EventTrigger, Function, Method, RoutePath, Trigger};
 use serde_json::{Value, json};
 
-use crate::needs::{self, Retries, Rule, Tries, retry_of, rule_of};
+use crate::needs::{self, PATTERN, Retries, Rule, Tries, retry_of, rule_of};
 use crate::sockets::is_socket;
 
 use super::builder::{Builder, resource};
@@ -14,10 +14,6 @@ use super::names::{arn, pascal, reference};
 use super::queues::failures_id;
 use super::retry::{rule_age, rule_policy};
 use super::{Application, Tree, map};
-
-/// How long the pattern of a rule may be, in characters
-/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html>).
-const PATTERN: usize = 2048;
 
 /// Returns what to do about a subscription that nothing on AWS serves. A function that has other triggers is worth deploying.
 fn leave_out(function: &Function, event_type: &str) -> String {
@@ -121,7 +117,9 @@ impl<'a> Rules<'a> {
             let way = self.way(trigger, builder);
             let bus = matches!(rule, Rule::OfBus(_)).then(|| self.application.bus());
             let on = match (trigger, rule) {
-                (Trigger::Event(event), Rule::OfBus(pattern)) if pattern.get("detail-type").is_some() => {
+                (Trigger::Event(event), Rule::OfBus(pattern))
+                    if pattern.get("detail-type").is_some() && event.filter.is_none() =>
+                {
                     types.entry(way).or_default().push(&event.event_type);
                     continue;
                 }

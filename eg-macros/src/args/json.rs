@@ -133,7 +133,8 @@ impl Json {
     }
 }
 
-fn quoted(text: &str, out: &mut String) {
+/// Writes a text as JSON.
+pub(crate) fn quoted(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
         match c {

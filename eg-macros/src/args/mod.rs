@@ -1,6 +1,7 @@
 //! Parses the arguments of the attributes: `#[http(…)]`, `#[subscribe(…)]`, `#[schedule(…)]`, `#[queue(…)]`,
 //! `#[stream(…)]`, `#[authorizer]` and `#[invoke]`. Leaves the rules about their combination to `function`.
 
+mod conditions;
 mod cors;
 mod eventbridge;
 mod json;
@@ -14,9 +15,10 @@ use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Error, Ident, Lit, LitInt, LitStr, Result, Token, parenthesized};
 
+pub(crate) use self::conditions::{Condition, Conditions, Name, Operation, Test};
 pub(crate) use self::cors::Cors;
 pub(crate) use self::eventbridge::EventBridge;
-pub(crate) use self::json::{Json, Value};
+pub(crate) use self::json::{Json, Value, quoted};
 pub(crate) use self::retry::Retry;
 use crate::errors::Errors;
 
@@ -103,7 +105,9 @@ impl Kind {
             Self::Http => {
                 &["name", "mode", "authorizer", "cors", "stream", "body_limit", "timeout", "memory", "crate"]
             }
-            Self::Subscribe => &["name", "mode", "path", "method", "retry", "timeout", "memory", "crate"],
+            Self::Subscribe => {
+                &["where", "ordered", "name", "mode", "path", "method", "retry", "timeout", "memory", "crate"]
+            }
             Self::Schedule | Self::Invoke => &["name", "timeout", "memory", "crate"],
             Self::Authorizer => &["name", "iam", "timeout", "memory", "crate"],
             Self::Queue => &["name", "batch_size", "window", "timeout", "memory", "crate"],
@@ -129,6 +133,9 @@ pub(crate) struct Args {
     /// The word `iam`.
     pub(crate) iam: Option<Ident>,
     pub(crate) retry: Option<Retry>,
+    pub(crate) conditions: Option<Conditions>,
+    /// The word `ordered`.
+    pub(crate) ordered: Option<Ident>,
     pub(crate) batch_size: Option<LitInt>,
     pub(crate) window: Option<Lit>,
     pub(crate) body_limit: Option<Lit>,
@@ -165,6 +172,8 @@ impl Args {
             authorizer: None,
             iam: None,
             retry: None,
+            conditions: None,
+            ordered: None,
             batch_size: None,
             window: None,
             body_limit: None,
@@ -212,7 +221,7 @@ impl Args {
         }
         let keyed = input.peek(Ident::peek_any) && (input.peek2(Token![=]) || input.peek2(syn::token::Paren));
         // These have their own messages about what must follow.
-        let own = ["cors", "retry", "stream", "iam"];
+        let own = ["cors", "retry", "stream", "iam", "where", "ordered"];
         let group = input.fork().call(Ident::parse_any).is_ok_and(|word| own.iter().any(|own| word == own));
         if keyed || (group && !input.peek2(Token![::])) {
             let key = input.call(Ident::parse_any)?;
@@ -298,6 +307,11 @@ impl Args {
                     value(key, input, "the path of a function with `#[authorizer]`, without quotes")?;
                 self.authorizer.replace(path).is_some()
             }
+            "ordered" if !(input.is_empty() || input.peek(Token![,])) => {
+                return Err(input.error("`ordered` takes no value"));
+            }
+            "ordered" => self.ordered.replace(key.clone()).is_some(),
+            "where" => self.conditions.replace(Conditions::parse(key, input)?).is_some(),
             "iam" if !(input.is_empty() || input.peek(Token![,])) => {
                 return Err(input.error("`iam` takes no value"));
             }

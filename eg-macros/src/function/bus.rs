@@ -134,7 +134,8 @@ fn check_condition(condition: &Json, errors: &mut Errors) {
         ("prefix" | "suffix", Value::Object(inner)) => match inner.as_slice() {
             [(inner, Json { value: Value::Text(_), .. })] if inner.value() == "equals-ignore-case" => {}
             _ => {
-                let message = format!("`{}` takes a string, or `{{\"equals-ignore-case\": \"…\"}}`", name.value());
+                let message =
+                    format!("`{}` takes a string, or `{{\"equals-ignore-case\": \"…\"}}`", name.value());
                 errors.at(&operand.tokens, message);
             }
         },

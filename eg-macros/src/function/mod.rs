@@ -1,6 +1,7 @@
 //! The model of an annotated function, and its rules. The result of `read` is valid and can be expanded.
 
 mod bus;
+mod conditions;
 mod hints;
 mod mode;
 mod queue;
@@ -15,6 +16,7 @@ use quote::quote;
 use syn::{Attribute, Error, Ident, Meta, ReturnType, Type};
 
 pub(crate) use self::bus::Bus;
+pub(crate) use self::conditions::{Check, Checked, Filter};
 use self::hints::Hints;
 pub(crate) use self::mode::Mode;
 pub(crate) use self::queue::Queue;

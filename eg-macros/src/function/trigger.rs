@@ -8,7 +8,7 @@ use super::mode::Mode;
 use super::queue::{self, Queue};
 use super::retry::{self, Retry};
 use super::stream::{self, Stream};
-use super::{Bus, attribute_span, bus, timed};
+use super::{Bus, Filter, attribute_span, bus, conditions, timed};
 use crate::args::{Args, Cors, Kind, Positional};
 use crate::errors::Errors;
 
@@ -44,6 +44,10 @@ pub(crate) struct Subscription {
     pub(crate) authorizer: Option<syn::Path>,
     /// The retry options.
     pub(crate) retry: Option<Retry>,
+    /// What an event must meet.
+    pub(crate) filter: Option<Filter>,
+    /// Whether events with the same key come one after the other.
+    pub(crate) ordered: bool,
 }
 
 impl Subscription {
@@ -166,6 +170,8 @@ fn http(args: &Args, errors: &mut Errors) -> Vec<Subscription> {
         stream: args.stream.is_some(),
         authorizer: args.authorizer.clone(),
         retry: None,
+        filter: None,
+        ordered: false,
     };
     methods.into_iter().map(route).collect()
 }
@@ -179,6 +185,8 @@ fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Trigger> {
     let method = args.method.as_ref().map_or(Some(Method::Post), |ident| check_method(ident, errors));
     let path = args.path.as_ref().map_or_else(|| Some(Path::root()), |text| check_path(text, errors));
     let retry = args.retry.as_ref().map(|retry| retry::read(retry, mode, errors));
+    let filter = args.conditions.as_ref().map(|conditions| conditions::read(conditions, errors));
+    check_asynchronous(args, mode, errors);
     let mut seen: Vec<String> = Vec::new();
     let mut triggers = Vec::new();
     for argument in &args.positional {
@@ -199,7 +207,7 @@ fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Trigger> {
             Positional::Stream { .. } => continue,
         };
         if let (Some(method), Some(path)) = (&method, &path) {
-            let (path, retry) = (path.clone(), retry.clone());
+            let (path, retry, filter) = (path.clone(), retry.clone(), filter.clone());
             let method = *method;
             triggers.push(Trigger::Subscription(Subscription {
                 event_type,
@@ -211,6 +219,8 @@ fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Trigger> {
                 stream: false,
                 authorizer: None,
                 retry,
+                filter,
+                ordered: args.ordered.is_some(),
             }));
         }
     }
@@ -218,6 +228,23 @@ fn subscribe(args: &Args, errors: &mut Errors) -> Vec<Trigger> {
         check_literal_when_async(mode, path, args, errors);
     }
     triggers
+}
+
+/// Checks that no option is for events whose emitter does not wait, if it does.
+fn check_asynchronous(args: &Args, mode: Mode, errors: &mut Errors) {
+    if mode == Mode::Async {
+        return;
+    }
+    if let Some(conditions) = &args.conditions {
+        let message = "the emitter of a synchronous event waits for an answer, so the function gets every event: remove \
+                       `where`, or `mode`";
+        errors.at(&conditions.key, message);
+    }
+    if let Some(ordered) = &args.ordered {
+        let message = "the emitter of a synchronous event waits for its answer, so events have no order: remove `ordered`, \
+                       or `mode`";
+        errors.at(ordered, message);
+    }
 }
 
 /// Checks that no option is for events that are posted to the gateway.
@@ -231,6 +258,14 @@ fn check_bus_options(args: &Args, errors: &mut Errors) {
     }
     if let Some(method) = &args.method {
         errors.at(method, why);
+    }
+    if let Some(conditions) = &args.conditions {
+        let message = "the pattern of `eventbridge` has its conditions in `detail`, whose types are not known: write \
+                       `eventbridge(…, detail = {…})`";
+        errors.at(&conditions.key, message);
+    }
+    if let Some(ordered) = &args.ordered {
+        errors.at(ordered, "EventBridge delivers events in no order: remove `ordered`");
     }
 }
 

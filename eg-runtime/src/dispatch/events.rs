@@ -97,7 +97,11 @@ impl Service {
         invocation: &Arc<Invocation>,
     ) -> Vec<(&'static str, Result<Response, Failure>)> {
         let mut answers = Vec::new();
-        let functions = self.functions_for(&event);
+        let mut functions = self.functions_for(&event);
+        // A caller of the only function means it, whatever its filter.
+        if self.functions.len() > 1 {
+            functions.retain(|function| wants(function.def, &event));
+        }
         // The last function, often the only one, gets the event without a clone.
         let copies = std::iter::repeat_n(event, functions.len());
         for (function, event) in functions.into_iter().zip(copies) {
@@ -149,9 +153,10 @@ impl Service {
         self.functions.iter().map(|function| function.def)
     }
 
-    /// Returns the definitions of the functions of an event.
+    /// Returns the definitions of the functions that want an event.
     pub(crate) fn definitions_for(&self, event: &CloudEvent<Data>) -> Vec<&'static FunctionDef> {
-        self.functions_for(event).into_iter().map(|function| function.def).collect()
+        let functions = self.functions_for(event).into_iter().map(|function| function.def);
+        functions.filter(|function| wants(function, event)).collect()
     }
 
     /// Turns an event into a request with the facts about the invocation.
@@ -233,6 +238,12 @@ impl Service {
         }
         Failure::new(FailureKind::Reject, message)
     }
+}
+
+/// Returns whether an event meets the conditions of a function that gets events of its type.
+fn wants(function: &FunctionDef, event: &CloudEvent<Data>) -> bool {
+    let mut of_type = function.subscriptions().filter(|to| to.event_type == event.ty()).peekable();
+    of_type.peek().is_none() || of_type.any(|to| to.wants(event))
 }
 
 fn describe(function: &Entry) -> String {

@@ -21,6 +21,8 @@ fn function(name: &'static str, routes: &'static [(&'static str, &'static str)])
                 stream: false,
                 authorizer: None,
                 retry: None,
+                filter: None,
+                ordered: false,
             })
         })
         .collect();
@@ -106,6 +108,8 @@ fn a_function_on_every_event_takes_any_event_that_it_is_called_with() {
             stream: false,
             authorizer: None,
             retry: None,
+            filter: None,
+            ordered: false,
         };
         let triggers = Vec::leak(vec![Trigger::Subscription(subscription)]);
         let mut definition = definition("store_event");

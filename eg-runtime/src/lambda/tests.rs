@@ -35,6 +35,8 @@ static FUNCTION: FunctionDef = FunctionDef {
             stream: false,
             authorizer: None,
             retry: None,
+            filter: None,
+            ordered: false,
         }),
         Trigger::Queue(Queue { name: "jobs", batch_size: None, window: None }),
         Trigger::Stream(Stream {

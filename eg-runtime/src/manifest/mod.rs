@@ -230,6 +230,12 @@ const fn write_subscription(out: &mut Writer<'_>, subscription: &Subscription) {
     if let Some(retry) = &subscription.retry {
         write_retry(out.raw(",\"retry\":"), retry);
     }
+    if let Some(filter) = &subscription.filter {
+        out.raw(",\"filter\":").raw(filter.pattern);
+    }
+    if subscription.ordered {
+        out.raw(",\"ordered\":true");
+    }
     out.raw("}");
 }
 
@@ -259,7 +265,7 @@ mod tests {
 
     use super::*;
     use crate::probe::Direction;
-    use crate::registry::Cors;
+    use crate::registry::{Cors, Filter};
 
     const CHECK_TOKEN: FunctionDef = FunctionDef {
         package: "shop",
@@ -300,6 +306,8 @@ mod tests {
                 stream: true,
                 authorizer: Some(&CHECK_TOKEN),
                 retry: None,
+                filter: None,
+                ordered: false,
             }),
             Trigger::Subscription(Subscription {
                 event_type: "order.paid",
@@ -316,6 +324,8 @@ mod tests {
                     min_backoff: Some(0),
                     max_backoff: Some(60),
                 }),
+                filter: Some(Filter { pattern: r#"{"data":{"amount":[5]}}"#, takes: |_, _| true }),
+                ordered: true,
             }),
             Trigger::Schedule("rate(5 minutes)"),
             Trigger::Queue(Queue { name: "orders", batch_size: Some(100), window: Some(5) }),
@@ -387,7 +397,8 @@ mod tests {
                 {"eventType": "http.request", "mode": "sync", "method": "POST", "path": "/orders/:id", "cors": cors,
                  "stream": true, "authorizer": "check_token"},
                 {"eventType": "order.paid", "mode": "async", "method": "POST", "path": "/",
-                 "retry": {"attempts": 5, "minBackoff": 0, "maxBackoff": 60}},
+                 "retry": {"attempts": 5, "minBackoff": 0, "maxBackoff": 60},
+                 "filter": {"data": {"amount": [5]}}, "ordered": true},
                 {"schedule": "rate(5 minutes)"},
                 {"queue": "orders", "batchSize": 100, "window": 5},
                 {"queue": "returns.fifo"},

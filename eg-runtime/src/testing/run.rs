@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::response::Response;
 use bytes::Bytes;
+use eg_grammar::extension::PARTITION_KEY;
 use eg_grammar::{DeliveryLimits, DeliveryPolicy, HTTP_REQUEST, Spelling, limits};
 use eg_sdk::{CloudEvent, Data, DataError, IntoCloudEvent};
 use http_body_util::{BodyExt as _, Collected};
@@ -124,17 +125,11 @@ impl TestApp {
     /// Returns the delivery of an event to a function, which is due now.
     pub(super) fn item(&self, service: usize, function: &'static FunctionDef, event: CloudEvent) -> Item {
         let again = Again::Event(policy(function, &event));
+        let is_ordered = function.subscriptions().any(|to| to.ordered && to.wants(&event));
+        let key = event.extension(PARTITION_KEY).and_then(|key| key.as_str()).filter(|_| is_ordered);
+        let lane = key.map(str::to_owned);
         let now = self.now();
-        Item {
-            service,
-            function: function.name,
-            event,
-            due: now,
-            accepted: now,
-            failures: 0,
-            lane: None,
-            again,
-        }
+        Item { service, function: function.name, event, due: now, accepted: now, failures: 0, lane, again }
     }
 
     /// Removes the next delivery that is due by `until`, and sets the clock to its time.

@@ -44,10 +44,12 @@ pub use access::Access;
 pub use accounting::{Accounting, Tally};
 pub use calls::{Call, CallFilter, CallPage};
 pub use dead_letters::{DeadLetter, DeadLetterPage, Discarded, RedriveRequest, Redriven};
-pub use deliveries::{Attempt, AttemptOutcome, Delivery, DeliveryCounts, DeliveryState, Loss, Mismatch};
+pub use deliveries::{Attempt, AttemptOutcome, Delivery, DeliveryCounts, DeliveryState, Loss};
 pub use events::{AcceptedEvent, EventDetail, EventFilter, EventPage};
 pub use feed::{Activity, DeliveryOutcome, FeedEntry};
 pub use jobs::{Job, JobKind, JobPage, JobState};
 pub use moment::{NoTime, parse_time};
+
+pub use crate::pattern::Mismatch;
 pub use replays::{Replay, ReplayRequest};
 pub use statistics::{FunctionStatistics, GatewayStatistics, LastFailure, Minute, SpaceStatistics};

@@ -263,6 +263,12 @@ pub struct EventTrigger {
     /// When failed deliveries are retried. Absent: the gateway's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryOptions>,
+    /// What an event must meet: an EventBridge pattern for its attributes and `data`. Absent: the function gets every event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Value>,
+    /// Whether events with the same `partitionkey` are delivered one after the other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ordered: bool,
     /// Keys of newer versions. They are kept only to be printed again.
     #[serde(flatten)]
     unknown: Map<String, Value>,
@@ -408,6 +414,8 @@ impl EventTrigger {
             stream: false,
             authorizer: None,
             retry: None,
+            filter: None,
+            ordered: false,
             unknown: Map::new(),
         }
     }

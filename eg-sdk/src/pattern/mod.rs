@@ -18,6 +18,7 @@
 mod condition;
 mod event;
 mod json;
+mod mismatch;
 
 use eg_grammar::is_exact;
 use eg_grammar::limits::PATTERN_DEPTH;
@@ -26,7 +27,7 @@ use serde_json::{Map, Value};
 use self::condition::Condition;
 pub use self::event::filterable;
 pub use self::json::Json;
-use crate::history::Mismatch;
+pub use self::mismatch::Mismatch;
 
 /// A valid pattern. An event matches if it meets all clauses. The clauses below a field that is an array must be met by the
 /// same element of it.

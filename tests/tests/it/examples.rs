@@ -12,6 +12,7 @@ const EXAMPLES: [&str; 22] = [
     "hello-event",
     "typed-events",
     "retry-and-reject",
+    "conditions",
     "sync-event",
     "sync-and-async",
     "schedule",

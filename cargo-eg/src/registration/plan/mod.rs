@@ -19,6 +19,9 @@ use super::owner::{Owner, whose};
 /// Marks subscriptions whose filter comes from a manifest.
 const FILTERED_BY: (&str, &str) = ("filteredBy", "cargo-eg");
 
+/// Marks subscriptions that are ordered because a manifest says so.
+const ORDERED_BY: (&str, &str) = ("orderedBy", "cargo-eg");
+
 /// Resources of all kinds, either desired or current.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Resources {
@@ -265,6 +268,9 @@ fn subscription_changes(
         if want.filter.is_some() || is.metadata.contains_key(FILTERED_BY.0) {
             update.filter.clone_from(&want.filter);
         }
+        if want.ordered || is.metadata.contains_key(ORDERED_BY.0) {
+            update.ordered = want.ordered;
+        }
         (owner.has(&is.metadata) && update != *is).then_some(update)
     });
     changes.retain(|change| !matches!(change, Change::Delete(one) if !owner.has(&one.metadata)));
@@ -303,6 +309,14 @@ fn subscription(owner: Owner<'_>, service: &str, function_id: &str, trigger: &Ev
     subscription.method = trigger.method.to_string();
     subscription.metadata = owner.labels(service);
     subscription.retry = trigger.retry.as_ref().map(retry);
+    if trigger.ordered {
+        subscription.metadata.insert(ORDERED_BY.0.to_owned(), ORDERED_BY.1.to_owned());
+        subscription.ordered = true;
+    }
+    if let Some(filter) = &trigger.filter {
+        subscription.metadata.insert(FILTERED_BY.0.to_owned(), FILTERED_BY.1.to_owned());
+        subscription.filter = Some(filter.clone());
+    }
     subscription
 }
 

@@ -362,3 +362,23 @@ fn what_the_last_registration_covers_stays_at_a_gateway_that_is_left() {
         ["delete user.created", "delete shop-dev-shop-mail", "delete POST / shop-dev-shop-mail"]
     );
 }
+
+/// A filter or an order that the code no longer has is removed; those that somebody else has set stay.
+#[test]
+fn filters_and_order_follow_the_code() {
+    let with = |more: &str| {
+        let trigger = ON_CREATED.replace(r#""path":"/""#, &format!(r#""path":"/"{more}"#));
+        wanted(&[("shop-mail", "a.rs:9", &trigger)])
+    };
+    let plain = with("");
+    let strict = with(r#","filter":{"data":{"amount":[5]}},"ordered":true"#);
+    let made = &strict.subscriptions[0];
+    assert_eq!((&made.filter, made.ordered), (&Some(json!({"data": {"amount": [5]}})), true));
+    check(&strict, &registered(plain.clone()), &["update POST / shop-mail"]);
+    check(&strict, &registered(strict.clone()), &[]);
+    check(&plain, &registered(strict), &["update POST / shop-mail"]);
+    let mut by_hand = registered(plain.clone());
+    by_hand.subscriptions[0].filter = Some(json!({"data": {"amount": [7]}}));
+    by_hand.subscriptions[0].ordered = true;
+    check(&plain, &by_hand, &[]);
+}

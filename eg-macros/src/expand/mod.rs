@@ -1,5 +1,7 @@
 //! Expands a checked function to tokens. Cannot fail; the compiler reports remaining errors at the user's own types.
 
+mod conditions;
+
 use eg_grammar::{Spelling, StreamKind};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
@@ -7,7 +9,9 @@ use syn::spanned::Spanned as _;
 use syn::{Attribute, ReturnType, Type, Visibility};
 
 use crate::args::Cors;
-use crate::function::{Bus, EventType, Function, Input, Mode, Queue, Retry, Stream, Subscription, Trigger};
+use crate::function::{
+    Bus, EventType, Filter, Function, Input, Mode, Queue, Retry, Stream, Subscription, Trigger,
+};
 
 /// Registers the function in the binary's runtime and manifest.
 pub(crate) fn register(function: &Function) -> TokenStream {
@@ -25,6 +29,7 @@ pub(crate) fn register(function: &Function) -> TokenStream {
     });
     let by_type = triggers_by_type(function);
     let checks = checks(function);
+    let conditions = conditions::checks(function);
     let call = call(function);
     let (cfgs, types): (Vec<_>, Vec<_>) = inputs.iter().map(|input| (input.cfgs(), &input.ty)).unzip();
     // These names do not clash with user code: a handler may well be called `call`. The first line has no effect, except
@@ -58,6 +63,7 @@ pub(crate) fn register(function: &Function) -> TokenStream {
             };
             const __EG_EVENTS: &[__eg::Events] =
                 &[#(#cfgs __eg::Probe::<#types>::EVENTS,)* #(#by_type),*];
+            #(#conditions)*
             #authorizes
             #krate::__register_function!(__EG_FUNCTION, __EG_EVENTS);
         };
@@ -349,6 +355,13 @@ fn subscription(subscription: &Subscription) -> TokenStream {
         None => none(),
     };
     let (stream, retry) = (subscription.stream, optional_retry(subscription.retry.as_ref()));
+    let filter = match &subscription.filter {
+        Some(Filter { json, .. }) => {
+            quote!(::core::option::Option::Some(__eg::Filter { pattern: #json, takes: __eg::takes }))
+        }
+        None => none(),
+    };
+    let ordered = subscription.ordered;
     quote! {
         __eg::Trigger::Subscription(__eg::Subscription {
             event_type: #event_type,
@@ -360,6 +373,8 @@ fn subscription(subscription: &Subscription) -> TokenStream {
             stream: #stream,
             authorizer: #authorizer,
             retry: #retry,
+            filter: #filter,
+            ordered: #ordered,
         })
     }
 }

@@ -1,0 +1,6 @@
+use eg_runtime::subscribe;
+
+#[subscribe("order.placed", where(all(data.a == 1, data.b == 1)))]
+async fn check() {}
+
+fn main() {}
