@@ -82,7 +82,7 @@ mod tests {
         check(
             json!({"filter": long}),
             Err(
-                "the filter for order.placed makes a pattern of 2107 characters, and EventBridge allows 2048",
+                "the filter for order.placed makes a pattern of 2112 characters, and EventBridge allows 2048",
             ),
         );
         check(

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::promises::{Promise, Stage, of_comment, workspace};
 
 /// The examples in the order in which they run: `emit-from-an-app` adds to the log of `hello-event`.
-const EXAMPLES: [&str; 22] = [
+const EXAMPLES: [&str; 23] = [
     "hello-http",
     "server-sent-events",
     "hello-event",

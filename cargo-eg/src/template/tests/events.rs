@@ -21,6 +21,17 @@ fn retries_within_what_lambda_offers() {
     check(r#","retry":{"attempts":2,"maxAge":30}"#, 1, 60, 60, &[short]);
 }
 
+/// A filter is the pattern for the event in the detail, in a rule of its own.
+#[test]
+fn filters_become_patterns() {
+    let filter = json!({"data": {"amount": [{"numeric": [">", 500]}]}});
+    let (made, said) = made(&on(&format!(r#","filter":{filter}"#)), &json!({}));
+    let rules = all(&made, "AWS::Events::Rule");
+    let pattern = json!({"detail-type": ["order.paid"], "detail": filter});
+    assert_eq!((rules.len(), &rules[0].1["EventPattern"]), (1, &pattern));
+    assert!(said.is_empty(), "{said:?}");
+}
+
 /// Lambda attempts an event at most three times within six hours, and determines the pauses.
 #[test]
 fn retries_beyond_lambda_go_through_a_queue() {

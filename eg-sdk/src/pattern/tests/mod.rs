@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 
+mod reference;
 mod ruler;
 
 fn event() -> Value {
