@@ -29,6 +29,15 @@ struct Seen<T: Default> {
     what: T,
 }
 
+/// Every kind of condition.
+#[subscribe(UserDeleted, name = "some", ordered, where(
+    data.id in 1..=9, source starts_with "/people", subject not exists, r#type == "user.deleted",
+    any(tenant in ["a", "b"], all(address in cidr("10.0.0.0/8"), tenant not like "*-test")),
+))]
+async fn some_events(event: CloudEvent<UserDeleted>) {
+    drop(event);
+}
+
 type Both = Emit<(UserCreated, UserDeleted)>;
 
 #[derive(Clone)]
