@@ -339,6 +339,8 @@ pub use attributes::{Event, Schema, authorizer, http, invoke, queue, schedule, s
 /// its name in that crate: `cognito` for `aws_lambda_events::cognito`.
 #[cfg(any(
     feature = "activemq",
+    feature = "alb",
+    feature = "apigw",
     feature = "appsync",
     feature = "autoscaling",
     feature = "bedrock_agent_runtime",
@@ -362,15 +364,22 @@ pub use attributes::{Event, Schema, authorizer, http, invoke, queue, schedule, s
     feature = "ecr_scan",
     feature = "firehose",
     feature = "iam",
+    feature = "iot",
     feature = "iot_1_click",
     feature = "iot_button",
     feature = "kafka",
     feature = "kinesis",
     feature = "kinesis_analytics",
+    feature = "lambda_function_urls",
     feature = "lex",
     feature = "rabbitmq",
+    feature = "s3",
+    feature = "s3_batch_job",
     feature = "secretsmanager",
     feature = "ses",
+    feature = "sns",
+    feature = "sqs",
+    feature = "vpc_lattice",
 ))]
 pub use aws_lambda_events;
 /// axum itself: its extractors, responses, middleware and body types.
