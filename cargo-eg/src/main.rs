@@ -12,6 +12,7 @@ mod console;
     allow(dead_code, reason = "without AWS's clients, templates are only compared")
 )]
 mod deploy;
+mod doctor;
 mod exit;
 mod needs;
 mod project;

@@ -1,4 +1,4 @@
-//! Options of `check`, `graph`, `manifest`, `logs`, `stats`, `dashboard`, `mcp` and `completions`.
+//! Options of `check`, `graph`, `manifest`, `logs`, `stats`, `dashboard`, `doctor`, `mcp` and `completions`.
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
@@ -220,6 +220,23 @@ Examples:
 
 The configuration of an agent:
   { \"mcpServers\": { \"event-gateway\": { \"command\": \"cargo\", \"args\": [\"eg\", \"mcp\"] } } }";
+
+/// Say what keeps `cargo eg` from working on this machine, and what to do.
+///
+/// Looks at the tools, Lambda's targets, the ports, proxies, limits, the disk, the clock and the versions of the crates here. Changes
+/// nothing. Exits with 1 if `cargo eg run` cannot work.
+#[derive(Debug, Args)]
+#[command(after_help = DOCTOR_EXAMPLES)]
+pub(crate) struct Doctor {
+    /// Print one JSON object per line and finding.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  cargo eg doctor
+  cargo eg doctor --json";
 
 /// Print a shell completion script for `cargo eg`.
 #[derive(Debug, Args)]

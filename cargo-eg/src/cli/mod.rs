@@ -28,7 +28,7 @@ pub(crate) use self::deploy::{Consent, Deploy, Remove, Rollback};
 pub(crate) use self::gateway::{BehindGateway, Gateway, GatewayKey, LocalLambda};
 pub(crate) use self::invoke::{Emit, Invoke};
 pub(crate) use self::look::{
-    Check, Completions, Dashboard, Graph, GraphFormat, Logs, Manifest, Mcp, Shell, Stats,
+    Check, Completions, Dashboard, Doctor, Graph, GraphFormat, Logs, Manifest, Mcp, Shell, Stats,
 };
 pub(crate) use self::new::New;
 pub(crate) use self::selection::{Packages, Selection, Targets};
@@ -76,6 +76,7 @@ pub(crate) enum Command {
     Deploy(Deploy),
     Rollback(Rollback),
     Remove(Remove),
+    Doctor(Doctor),
     Mcp(Mcp),
     Completions(Completions),
 }

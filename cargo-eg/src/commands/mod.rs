@@ -10,6 +10,7 @@ mod dead_letters;
 mod deploy;
 #[cfg(feature = "aws")]
 mod deployed;
+mod doctor;
 mod emit;
 mod events;
 mod find;
@@ -76,6 +77,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
         Command::Jobs(arguments) => jobs::run(arguments).await,
         Command::Stats(arguments) => stats::run(arguments).await,
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Dashboard(arguments) => dashboard::run(arguments).await,
         Command::Check(arguments) => check::run(arguments).await,
         Command::Graph(arguments) => graph::run(arguments).await,

@@ -76,6 +76,21 @@ impl Toolchain {
     /// Returns the tools for the processor that the user asked for or else, if it can be built for, arm64, which costs less on
     /// Lambda. Also returns a note if arm64 was out of reach.
     pub(crate) fn find(asked: Option<Machine>) -> Result<(Self, Option<String>), Failure> {
+        Self::look(asked)?.map_err(|Missing { what, command }| {
+            Failure::new(Exit::Build, what).hint(format!("`{command}` installs it"))
+        })
+    }
+
+    /// Returns the processor for which programs can be built here; or what is missing, and the command that installs it. `None`
+    /// if there is no compiler.
+    pub(crate) fn possible() -> Option<Result<&'static str, (String, String)>> {
+        let found = Self::look(None).ok()?;
+        Some(
+            found.map(|(tools, _)| tools.machine.name()).map_err(|Missing { what, command }| (what, command)),
+        )
+    }
+
+    fn look(asked: Option<Machine>) -> Result<Result<(Self, Option<String>), Missing>, Failure> {
         let compiler = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let output = |arguments: &[&str]| {
             let output = Command::new(&compiler).args(arguments).output().map_err(|e| cargo::missing(&e))?;
@@ -88,18 +103,20 @@ impl Toolchain {
             output(&["--print", "target-libdir", "--target", target])
                 .is_ok_and(|folder| !folder.is_empty() && Path::new(&folder).is_dir())
         };
-        let path = env::var_os("PATH").unwrap_or_default();
-        let has_program = |name: &str| env::split_paths(&path).any(|folder| folder.join(name).is_file());
         let installed = Installed {
             host,
             has_library: &has_library,
-            has_program: &has_program,
+            has_program: &is_in_path,
             has_variable: &|name| env::var_os(name).is_some(),
         };
-        choose(&installed, asked).map_err(|Missing { what, command }| {
-            Failure::new(Exit::Build, what).hint(format!("`{command}` installs it"))
-        })
+        Ok(choose(&installed, asked))
     }
+}
+
+/// Returns whether a program is in one of the folders of `PATH`.
+pub(crate) fn is_in_path(name: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
 
 fn choose(installed: &Installed<'_>, asked: Option<Machine>) -> Result<(Toolchain, Option<String>), Missing> {

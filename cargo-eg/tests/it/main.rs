@@ -13,6 +13,7 @@ mod dashboard;
 mod dead_letters;
 mod declared;
 mod deploy;
+mod doctor;
 mod five_minutes;
 mod graph;
 mod invoke;
