@@ -8,7 +8,6 @@ use axum::body::{Body, HttpBody as _};
 use axum::http::{Method, header};
 use axum::response::Response;
 use bytes::Bytes;
-use eg_grammar::HTTP_REQUEST;
 use eg_sdk::config::{Function, Subscription};
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +24,7 @@ use crate::decide::snapshot::Snapshot;
 use crate::decide::system::Call;
 use crate::deliver::CallError;
 use crate::deliver::streams::Answered;
-use crate::recent::{Ended, Notes};
+use crate::recent::{Ended, Notes, Trigger};
 
 /// A synchronous call that brought no answer of the function.
 struct FailedCall {
@@ -72,12 +71,10 @@ impl Emission {
             Err(failed) => Some(failed.reason.clone()),
             Ok(_) => status.is_server_error().then(|| format!("answered {}", status.as_u16())),
         };
-        let trigger =
-            if ty == HTTP_REQUEST { format!("{method} {path}") } else { format!("{ty} at {method} {path}") };
         let ended = Ended {
             space,
             function,
-            trigger: &trigger,
+            trigger: Trigger::Request { event_type: ty, method, path },
             event: Some((event.id(), ty)),
             attempt: None,
             duration,

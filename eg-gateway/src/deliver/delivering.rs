@@ -13,7 +13,7 @@ use crate::configuration::Configuration;
 use crate::decide::gate::Gatekeeper;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
-use crate::recent::{Ended, Notes, Recent};
+use crate::recent::{Ended, Notes, Recent, Trigger};
 use crate::reception::Reception;
 use crate::store::Store;
 use crate::system_events::SystemEvents;
@@ -92,7 +92,7 @@ impl<C> Delivering<C> {
         let ended = Ended {
             space: report.space,
             function: report.function,
-            trigger: &report.event_type,
+            trigger: Trigger::Named(&report.event_type),
             event: Some((&report.event_id, &report.event_type)),
             attempt: Some((report.delivery, report.attempt)),
             duration: report.duration,

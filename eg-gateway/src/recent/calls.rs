@@ -142,7 +142,7 @@ impl Calls {
         let call = Call {
             call_id: state.last,
             function_id: ended.function.to_owned(),
-            trigger: ended.trigger.to_owned(),
+            trigger: ended.trigger.to_string(),
             event_id: ended.event.map(|(id, _)| id.to_owned()),
             delivery_id: ended.attempt.map(|(delivery, _)| delivery),
             attempt: ended.attempt.map(|(_, attempt)| attempt),
@@ -217,6 +217,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::recent::Trigger;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
@@ -224,7 +225,7 @@ mod tests {
         Ended {
             space: "default",
             function,
-            trigger: "user.created",
+            trigger: Trigger::Named("user.created"),
             event: Some((event, "user.created")),
             attempt: Some((7, 2)),
             duration: Duration::from_millis(20),

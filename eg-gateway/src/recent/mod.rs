@@ -7,9 +7,11 @@ mod minutes;
 mod outside;
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use eg_grammar::HTTP_REQUEST;
 use eg_sdk::history::{CallFilter, CallPage, FunctionStatistics, LastFailure, Minute};
 
 pub(crate) use self::calls::Notes;
@@ -90,13 +92,32 @@ impl Calls {
     }
 }
 
+/// What called a function. It becomes text only where the text is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Trigger<'a> {
+    /// The type of an event, or something beside the gateway, for example `queue orders`.
+    Named(&'a str),
+    /// A request with an event of this type.
+    Request { event_type: &'a str, method: &'a str, path: &'a str },
+}
+
+impl fmt::Display for Trigger<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => f.write_str(name),
+            Self::Request { event_type: HTTP_REQUEST, method, path } => write!(f, "{method} {path}"),
+            Self::Request { event_type, method, path } => write!(f, "{event_type} at {method} {path}"),
+        }
+    }
+}
+
 /// A call that ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ended<'a> {
     pub(crate) space: &'a str,
     pub(crate) function: &'a str,
-    /// What called the function, in words.
-    pub(crate) trigger: &'a str,
+    /// What called the function.
+    pub(crate) trigger: Trigger<'a>,
     /// The id and the type of the event; `None` if no event called the function.
     pub(crate) event: Option<(&'a str, &'a str)>,
     /// The delivery and the number of its attempt; `None` if an emitter waited for the answer.
@@ -201,7 +222,7 @@ impl Recent {
         if let Some(error) = error {
             calls.last_failure = Some(LastFailure {
                 at: now.date_time(),
-                trigger: trigger.to_owned(),
+                trigger: trigger.to_string(),
                 event_id: event.map(|(id, _)| id.to_owned()),
                 event_type: event.map(|(_, ty)| ty.to_owned()),
                 error: error.chars().take(ERROR).collect(),
@@ -295,7 +316,7 @@ mod tests {
 
     fn call<'a>(function: &'a str, millis: u64, error: Option<&'a str>) -> Ended<'a> {
         let (event, duration) = (Some(("1", "user.created")), Duration::from_millis(millis));
-        let (space, trigger) = ("default", "user.created");
+        let (space, trigger) = ("default", Trigger::Named("user.created"));
         Ended { space, function, trigger, event, attempt: None, duration, status: None, error }
     }
 

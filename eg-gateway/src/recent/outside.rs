@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Ended, Recent};
+use super::{Ended, Recent, Trigger};
 use crate::clock;
 
 /// A call of a function that something beside the gateway made.
@@ -37,7 +37,7 @@ impl OutsideCalls {
         let ended = Ended {
             space,
             function,
-            trigger,
+            trigger: Trigger::Named(trigger),
             event: None,
             attempt: None,
             duration: *duration,
