@@ -1,4 +1,6 @@
-//! Options of `check`, `graph`, `manifest`, `logs`, `stats`, `dashboard`, `doctor`, `mcp` and `completions`.
+//! Options of `check`, `graph`, `manifest`, `logs`, `stats`, `dashboard`, `doctor`, `mcp`, `completions` and `man`.
+
+use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
@@ -262,3 +264,15 @@ Examples:
   cargo eg completions bash >> ~/.bashrc
   mkdir -p ~/.zfunc && cargo eg completions zsh > ~/.zfunc/_cargo-eg
   cargo eg completions fish > ~/.config/fish/conf.d/cargo-eg.fish";
+
+/// Write the manual pages of `cargo eg`, one for each command.
+#[derive(Debug, Args)]
+#[command(after_help = MAN_EXAMPLES)]
+pub(crate) struct Man {
+    /// Folder for the pages; created if it does not exist.
+    pub(crate) folder: PathBuf,
+}
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  cargo eg man ~/.local/share/man/man1";

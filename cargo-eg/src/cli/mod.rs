@@ -28,7 +28,7 @@ pub(crate) use self::deploy::{Consent, Deploy, Remove, Rollback};
 pub(crate) use self::gateway::{BehindGateway, Gateway, GatewayKey, LocalLambda};
 pub(crate) use self::invoke::{Emit, Invoke};
 pub(crate) use self::look::{
-    Check, Completions, Dashboard, Doctor, Graph, GraphFormat, Logs, Manifest, Mcp, Shell, Stats,
+    Check, Completions, Dashboard, Doctor, Graph, GraphFormat, Logs, Man, Manifest, Mcp, Shell, Stats,
 };
 pub(crate) use self::new::New;
 pub(crate) use self::selection::{Packages, Selection, Targets};
@@ -79,6 +79,7 @@ pub(crate) enum Command {
     Doctor(Doctor),
     Mcp(Mcp),
     Completions(Completions),
+    Man(Man),
 }
 
 /// Build the services and run them with a local event gateway and a local Lambda.

@@ -22,6 +22,7 @@ mod jobs;
 #[cfg(feature = "aws")]
 mod live;
 mod logs;
+mod man;
 mod manifest;
 mod mcp;
 mod new;
@@ -93,6 +94,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Rollback(_) | Command::Remove(_) => Err(without_aws("change what is deployed")),
         Command::Mcp(arguments) => mcp::run(arguments).await,
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }
 

@@ -1,12 +1,13 @@
-//! The subcommands about stores: check, repair, backup, restore and migrate. The library does the work; `download`
+//! The subcommands: check, repair, backup, restore and migrate for stores, and the manual page. The library does the work; `download`
 //! fetches a backup from a running gateway.
 
+use std::io::{self, Write as _};
 #[cfg(feature = "postgres")]
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{CommandFactory as _, Subcommand};
 #[cfg(feature = "postgres")]
 use eg_gateway::MoveReport;
 use eg_gateway::StoreError;
@@ -53,6 +54,9 @@ pub(super) enum Command {
         #[arg(long, value_name = "URL")]
         store: Option<String>,
     },
+    /// Print the manual page
+    #[command(hide = true)]
+    Man,
     /// Make a store from a backup; events that were accepted after the backup are not in it
     Restore {
         /// File of the backup
@@ -62,10 +66,24 @@ pub(super) enum Command {
     },
 }
 
+/// Prints the manual page of the program.
+fn man() -> ExitCode {
+    let mut page = Vec::new();
+    let made = clap_mangen::Man::new(super::Cli::command()).render(&mut page);
+    match made.and_then(|()| io::stdout().write_all(&page)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: cannot print the manual page: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
 impl Command {
     /// Runs the command. Results go to stdout, errors to stderr.
     pub(super) fn run(self) -> ExitCode {
         match self {
+            Self::Man => man(),
             Self::Check { path } => match eg_gateway::check(&path) {
                 Ok(report) if report.problems.is_empty() => {
                     println!("{}: sound: {}", path.display(), report.summary);

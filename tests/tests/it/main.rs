@@ -14,6 +14,7 @@ mod loops;
 mod promises;
 mod readmes;
 mod registration;
+mod release;
 mod requests;
 mod runtime_api;
 mod samples;
