@@ -6,13 +6,13 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
-use syn::{DeriveInput, Error, Ident, LitBool, LitStr, Path, Result, Token};
+use syn::{DeriveInput, Error, Ident, LitBool, LitStr, Path, Result, Token, Type};
 
 use crate::errors::Errors;
 use crate::function::check_event_type;
 use crate::schema;
 
-const KEYS: [&str; 3] = ["source", "schema", "crate"];
+const KEYS: [&str; 4] = ["source", "answer", "schema", "crate"];
 const EXAMPLE: &str = "`#[event(\"user.created\")]`";
 
 /// The arguments of `#[event(…)]`.
@@ -20,6 +20,8 @@ const EXAMPLE: &str = "`#[event(\"user.created\")]`";
 struct Attribute {
     ty: Option<LitStr>,
     source: Option<LitStr>,
+    /// The type of the answer to a question.
+    answer: Option<Type>,
     schema: Option<LitBool>,
     krate: Option<Path>,
 }
@@ -73,6 +75,14 @@ fn implement(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
                 ::core::option::Option::Some(<Self as #krate::Schema>::SHAPE);
         }
     });
+    let question = attribute.answer.as_ref().map(|answer| {
+        quote! {
+            #[automatically_derived]
+            impl #impl_generics #krate::Question for #name #ty_generics #where_clause {
+                type Answer = #answer;
+            }
+        }
+    });
     errors.finish(quote! {
         #[automatically_derived]
         impl #impl_generics #krate::Event for #name #ty_generics #where_clause {
@@ -80,6 +90,7 @@ fn implement(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
             #source
             #shape
         }
+        #question
         #schema
     })
 }
@@ -103,6 +114,11 @@ impl Attribute {
             input.parse::<Token![=]>()?;
             let again = match name.as_str() {
                 "crate" => self.krate.replace(input.call(Path::parse_mod_style)?).is_some(),
+                "answer" => {
+                    let expected = "expected the type of the answer, without quotes: `answer = Price`";
+                    let answer = input.parse().map_err(|e| Error::new(e.span(), expected))?;
+                    self.answer.replace(answer).is_some()
+                }
                 "schema" => {
                     let schema =
                         input.parse().map_err(|e| Error::new(e.span(), "expected `true` or `false`"))?;

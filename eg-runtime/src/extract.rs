@@ -7,10 +7,11 @@ use std::pin::Pin;
 
 use axum::extract::{Form, FromRequest, FromRequestParts, Json, Path, Query, Request};
 use axum::response::{IntoResponse, Response};
-use eg_sdk::{CloudEvent, EventSet, FromData};
+use eg_sdk::{CloudEvent, EventSet, FromData, Question};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use crate::ask::Ask;
 use crate::emit::Emit;
 use crate::state::State;
 
@@ -98,6 +99,7 @@ of_parts! {
     Path<T>: Readable, Send;
     State<T>: Clone, Send, Sync;
     Emit<T>: EventSet;
+    Ask<T>: Question;
 }
 
 /// A type that is read from a request: every type that serde deserializes.

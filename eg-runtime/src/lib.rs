@@ -283,6 +283,7 @@
 //! | `_X_AMZN_TRACE_ID` | takes no memory | with glibc, some 145 bytes more per invocation, for ever |
 
 mod app;
+mod ask;
 mod attributes;
 mod authorizer;
 mod body;
@@ -334,6 +335,7 @@ pub mod tracing;
 pub mod webhook;
 
 pub use app::App;
+pub use ask::Ask;
 pub use attributes::{Event, Schema, authorizer, http, invoke, queue, schedule, stream, subscribe};
 /// Types for the payloads of AWS's services, for functions with [`#[invoke]`](macro@invoke). Each family is a feature with
 /// its name in that crate: `cognito` for `aws_lambda_events::cognito`.
@@ -402,7 +404,7 @@ pub use decision::Decision;
 pub use eg_sdk::outbox;
 pub use eg_sdk::{
     __private::{EventTrait as Event, SchemaTrait as Schema},
-    Answer, CloudEvent, Data, EventGateway, TraceContext, Verdict, schema,
+    Answer, CloudEvent, Data, EventGateway, Question, TraceContext, Verdict, schema,
 };
 pub use emit::Emit;
 pub use error::{Error, ResultExt};

@@ -7,8 +7,9 @@ use std::marker::PhantomData;
 use axum::Json;
 use eg_sdk::__private::EventTrait as Event;
 use eg_sdk::schema::Shape;
-use eg_sdk::{CloudEvent, EventGateway, EventSet};
+use eg_sdk::{CloudEvent, EventGateway, EventSet, Question};
 
+use crate::ask::Ask;
 use crate::connections::Connections;
 use crate::emit::Emit;
 use crate::shared::Need;
@@ -35,6 +36,8 @@ pub struct Events {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Direction {
     Emitted,
+    /// Emitted as a question, to a function that answers.
+    Asked,
     Received,
 }
 
@@ -73,6 +76,20 @@ impl<E: EventSet> Probe<Emit<E>> {
     /// The events of the set.
     pub const EVENTS: Events =
         Events { direction: Direction::Emitted, types: E::TYPES, sources: E::SOURCES, schemas: E::SCHEMAS };
+    /// The client.
+    pub const NEEDS: Option<Need> = Some(Need::of::<EventGateway>());
+}
+
+impl<E: Question> Probe<Ask<E>> {
+    /// The type of the question.
+    pub const EMITS: &'static [&'static str] = &[E::TYPE];
+    /// The question.
+    pub const EVENTS: Events = Events {
+        direction: Direction::Asked,
+        types: &[E::TYPE],
+        sources: &[E::SOURCE],
+        schemas: &[E::SCHEMA],
+    };
     /// The client.
     pub const NEEDS: Option<Need> = Some(Need::of::<EventGateway>());
 }
@@ -123,7 +140,7 @@ impl<T: 'static> Probe<State<T>> {
 impl Direction {
     pub(crate) const fn as_str(&self) -> &'static str {
         match self {
-            Self::Emitted => "emitted",
+            Self::Emitted | Self::Asked => "emitted",
             Self::Received => "received",
         }
     }

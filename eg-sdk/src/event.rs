@@ -23,6 +23,19 @@ pub trait Event {
     const SCHEMA: Option<&'static Shape> = None;
 }
 
+/// An event that asks for an answer: the function with a synchronous subscription for it answers with JSON of a known type.
+///
+/// Usually derived: `#[derive(Event)] #[event("price.asked", answer = Price)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say what its answer is",
+    label = "has no declared answer",
+    note = "add the type of the answer to `{Self}`: `#[derive(Event)]` with `#[event(\"some.type\", answer = Price)]`"
+)]
+pub trait Question: Event {
+    /// The type of the answer.
+    type Answer;
+}
+
 /// What can be emitted: a value of an [`Event`] type, or a [`CloudEvent`] with attributes of your choice.
 pub trait IntoCloudEvent {
     /// The event with its payload as JSON.

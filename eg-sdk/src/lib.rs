@@ -90,13 +90,13 @@ pub use eg_grammar::{Verdict, is_event_type};
 /// Ties a serde type to an event type: `#[derive(Event)] #[event("user.created")]`.
 ///
 /// `source = "…"` overrides the source that events of this type are emitted with. The type gets its [`Schema`] too;
-/// `schema = false` leaves that out.
+/// `schema = false` leaves that out. `answer = Price` makes the event a [`Question`], whose answer is of this type.
 #[cfg(feature = "derive")]
 pub use eg_macros::SdkEvent as Event;
 /// Describes the JSON of a type, for the schemas of the events that contain it; see [`schema`].
 #[cfg(feature = "derive")]
 pub use eg_macros::SdkSchema as Schema;
-pub use event::{Event, IntoCloudEvent};
+pub use event::{Event, IntoCloudEvent, Question};
 pub use event_set::{Contains, EventSet};
 pub use invalid::InvalidEvent;
 #[cfg(any(feature = "client", feature = "wire"))]

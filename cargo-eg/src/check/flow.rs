@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use eg_grammar::websocket::is_event;
 use eg_grammar::{is_system_event_type, nearest};
+use eg_sdk::config::SubscriptionType;
 use eg_sdk::manifest::{EventPattern, Function, Trigger};
 
 use super::model::{Service, functions, place, subscriptions};
@@ -82,10 +83,36 @@ pub(super) fn never_emitted(services: &[Service]) -> Vec<Finding> {
         .collect()
 }
 
-/// Returns the emitted event types that no service subscribes to.
+/// Returns the questions that no service answers: nothing subscribes to them synchronously.
+pub(super) fn never_answered(services: &[Service]) -> Vec<Finding> {
+    let answers = |ty: &str| {
+        let mut events = functions(services).flat_map(Function::events);
+        events.any(|trigger| trigger.mode == SubscriptionType::Sync && trigger.event_type == ty)
+    };
+    let mut asked: BTreeMap<&str, Vec<&Function>> = BTreeMap::new();
+    for function in functions(services) {
+        for ty in function.asks.iter().filter(|ty| !answers(ty)) {
+            asked.entry(ty).or_default().push(function);
+        }
+    }
+    let finding = |(ty, asking): (&str, Vec<&Function>)| {
+        let places = asking.iter().map(|function| place(function, format!("asks {ty}"))).collect();
+        Finding::new(Class::NeverSubscribed, format!("no service answers {ty}"), places)
+            .help(format!("answer it with `#[subscribe(\"{ty}\", mode = \"sync\")]` on a function"))
+    };
+    asked.into_iter().map(finding).collect()
+}
+
+/// Returns the emitted event types that no service subscribes to. Questions are left to `never_answered`.
 pub(super) fn never_subscribed(services: &[Service]) -> Vec<Finding> {
     let flow = Flow::of(services);
-    let unread = flow.emitters.iter().filter(|(ty, _)| !flow.subscribers.contains_key(*ty));
+    let is_asked = |ty: &str, emitters: &[&Function]| {
+        emitters.iter().all(|function| function.asks.iter().any(|asked| asked == ty))
+    };
+    let unread = flow
+        .emitters
+        .iter()
+        .filter(|(ty, emitters)| !flow.subscribers.contains_key(*ty) && !is_asked(ty, emitters));
     unread
         .map(|(ty, emitters)| {
             let places = emitters.iter().map(|function| place(function, format!("emits {ty}"))).collect();
@@ -194,6 +221,25 @@ mod tests {
                 "no service subscribes to user.created @ users.rs:1 users-create emits user.created",
             ]
         );
+    }
+
+    #[test]
+    fn questions_need_an_answer() {
+        let check = |answers: &str, expected: &[&str]| {
+            let mut given = services(&[
+                ("web", &[("show", &["GET /"], &["price.asked"])]),
+                ("shop", &[("quote", &[answers], &[])]),
+            ]);
+            given[0].functions[0].asks = vec!["price.asked".to_owned()];
+            let found = never_answered(&given);
+            assert_eq!(texts(&found), expected, "{answers}");
+            assert_eq!(never_subscribed(&given), [], "{answers}");
+        };
+        check("sync price.asked /", &[]);
+        check("sync price.asked /eu", &[]);
+        let unanswered = "no service answers price.asked @ web.rs:1 web-show asks price.asked";
+        check("price.asked", &[unanswered]);
+        check("sync prices.asked /", &[unanswered]);
     }
 
     /// A pattern on the bus is a subscription to what the services emit with one of its sources.

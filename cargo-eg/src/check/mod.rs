@@ -162,6 +162,7 @@ pub(crate) fn check(services: &[Service]) -> Vec<Finding> {
     findings.extend(flow::never_emitted(services));
     findings.extend(flow::loops(services));
     findings.extend(flow::never_subscribed(services));
+    findings.extend(flow::never_answered(services));
     findings.extend(streams::buffered(services));
     findings.extend(authorizers::unmatched(services));
     findings.extend(unrouted::unrouted(services));

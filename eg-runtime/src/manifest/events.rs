@@ -13,7 +13,7 @@ pub(super) const fn write_sources(out: &mut Writer<'_>, events: &[Events]) {
         let Events { direction, types, sources, .. } = &events[set];
         let mut i = 0;
         while i < types.len() {
-            if let (Direction::Emitted, Some(source)) = (direction, sources[i]) {
+            if let (Direction::Emitted | Direction::Asked, Some(source)) = (direction, sources[i]) {
                 out.raw(if written == 0 { ",\"sources\":{" } else { "," })
                     .text(types[i])
                     .raw(":")
@@ -26,6 +26,24 @@ pub(super) const fn write_sources(out: &mut Writer<'_>, events: &[Events]) {
     }
     if written > 0 {
         out.raw("}");
+    }
+}
+
+/// Writes the types of the questions, of which each also counts as emitted.
+pub(super) const fn write_asks(out: &mut Writer<'_>, events: &[Events]) {
+    let (mut set, mut written) = (0, 0);
+    while set < events.len() {
+        let Events { direction, types, .. } = &events[set];
+        let mut i = 0;
+        while matches!(direction, Direction::Asked) && i < types.len() {
+            out.raw(if written == 0 { ",\"asks\":[" } else { "," }).text(types[i]);
+            written += 1;
+            i += 1;
+        }
+        set += 1;
+    }
+    if written > 0 {
+        out.raw("]");
     }
 }
 

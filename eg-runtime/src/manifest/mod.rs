@@ -6,7 +6,7 @@ mod events;
 
 use eg_sdk::schema::Writer;
 
-use self::events::{write_events, write_sources};
+use self::events::{write_asks, write_events, write_sources};
 use crate::probe::Events;
 use crate::registry::{
     EventBridge, FunctionDef, Mode, Queue, Retry, ServiceDef, Stream, Subscription, Trigger,
@@ -129,6 +129,7 @@ const fn write_function(out: &mut Writer<'_>, def: &FunctionDef, events: &[Event
         argument += 1;
     }
     out.raw("]");
+    write_asks(out, events);
     write_sources(out, events);
     write_events(out, events);
     write_number(out, ",\"timeout\":", def.timeout);
@@ -363,6 +364,12 @@ mod tests {
             schemas: &[Some(&Shape::STRING), None],
         },
         Events {
+            direction: Direction::Asked,
+            types: &["order.placed"],
+            sources: &[None],
+            schemas: &[Some(&Shape::Null)],
+        },
+        Events {
             direction: Direction::Received,
             types: &["order.paid"],
             sources: &[None],
@@ -410,6 +417,7 @@ mod tests {
                 {"authorizer": true, "iam": true},
             ],
             "emits": ["order.placed", "order.refused", "order.paid"],
+            "asks": ["order.placed"],
             "sources": {"order.refused": "/shop"},
             "events": [
                 {"type": "order.placed", "direction": "emitted", "schema": {"type": "string"}},

@@ -119,6 +119,9 @@ pub struct Function {
     /// The event types that it may emit.
     #[serde(default)]
     pub emits: Vec<String>,
+    /// Those of them that it emits to get an answer: another function answers each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<String>,
     /// The sources of the emitted event types that set their own source instead of `/services/<service>`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, String>,
@@ -360,6 +363,7 @@ impl Function {
             source: source.into(),
             triggers: Vec::new(),
             emits: Vec::new(),
+            asks: Vec::new(),
             sources: BTreeMap::new(),
             timeout: None,
             memory: None,
