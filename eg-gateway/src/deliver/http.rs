@@ -76,15 +76,16 @@ impl HttpCaller {
         Self { connector, known: Mutex::default(), allowed, reply_limit, strict }
     }
 
-    pub(super) async fn call(
-        &self,
-        url: &str,
+    // An async function would hold the future inside it a second time.
+    pub(super) fn call<'a>(
+        &'a self,
+        url: &'a str,
         event: Bytes,
-        trace: &TraceContext,
-        reading: Reading<'_>,
-        notes: &Notes,
-    ) -> Result<Bytes, CallError> {
-        self.deliver(url, event, trace, None, reading, notes).await
+        trace: &'a TraceContext,
+        reading: Reading<'a>,
+        notes: &'a Notes,
+    ) -> impl Future<Output = Result<Bytes, CallError>> + 'a {
+        self.deliver(url, event, trace, None, reading, notes)
     }
 
     /// Calls a webhook: signs the event with each of the secrets.
@@ -114,10 +115,7 @@ impl HttpCaller {
     ) -> Result<Bytes, CallError> {
         let response = self
             .follow(url, |endpoint| {
-                let request = endpoint.request(event.clone(), trace).and_then(|mut request| {
-                    sign(request.headers_mut(), signature)?;
-                    Ok(request)
-                });
+                let request = endpoint.request(event.clone(), trace, signature);
                 async move { endpoint.pool.send(request?, self.reply_limit, reading).await }
             })
             .await?;
@@ -137,7 +135,7 @@ impl HttpCaller {
     ) -> Result<Answered, CallError> {
         let response = self
             .follow(url, |endpoint| {
-                let request = endpoint.request(event.clone(), trace).map(|mut request| {
+                let request = endpoint.request(event.clone(), trace, None).map(|mut request| {
                     request.headers_mut().insert(ACCEPT, streams::ACCEPTED.clone());
                     request
                 });
@@ -233,7 +231,12 @@ impl Endpoint {
     }
 
     /// Returns the request that delivers an event.
-    fn request(&self, event: Bytes, trace: &TraceContext) -> Result<Request<Full<Bytes>>, SendError> {
+    fn request(
+        &self,
+        event: Bytes,
+        trace: &TraceContext,
+        signature: Option<&Signature>,
+    ) -> Result<Request<Full<Bytes>>, SendError> {
         let mut request = Request::new(Full::new(event));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.clone();
@@ -243,13 +246,16 @@ impl Endpoint {
         if let Some(state) = trace.tracestate() {
             headers.insert(TRACESTATE, HeaderValue::from_str(state)?);
         }
+        if let Some(signature) = signature {
+            sign(headers, signature)?;
+        }
         Ok(request)
     }
 }
 
 /// Adds the headers of a signature.
-fn sign(headers: &mut HeaderMap, signature: Option<&Signature>) -> Result<(), SendError> {
-    let Some(Signature { id, timestamp, signatures }) = signature else { return Ok(()) };
+fn sign(headers: &mut HeaderMap, signature: &Signature) -> Result<(), SendError> {
+    let Signature { id, timestamp, signatures } = signature;
     for (name, value) in
         [("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signatures)]
     {
