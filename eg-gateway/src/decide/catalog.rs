@@ -11,12 +11,24 @@ use super::routes::Routing;
 
 /// The place of a configuration in the order of its changes. The store counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Version(u64);
+pub(crate) struct Version(i64);
 
 impl Version {
     /// Returns the version that a change makes of this one.
     pub(crate) fn next(self) -> Self {
         Self(self.0 + 1)
+    }
+
+    /// Returns the version after this many changes.
+    #[cfg(feature = "postgres")]
+    pub(crate) const fn of_number(changes: i64) -> Self {
+        Self(changes)
+    }
+
+    /// Returns how many changes it has.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn number(self) -> i64 {
+        self.0
     }
 }
 

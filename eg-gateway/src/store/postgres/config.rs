@@ -1,4 +1,5 @@
-//! Stores the configuration: it is loaded as a whole at start and changed resource by resource.
+//! Stores the configuration: it is loaded as a whole at start and changed resource by resource. Its version is in the database,
+//! and changes in the transaction that changes the resources.
 
 use super::faults::Failure;
 use super::jobs::give_up;
@@ -14,6 +15,8 @@ use crate::timestamp::Timestamp;
 
 const LOAD: &str = "SELECT kind, space, id, body, seal FROM config";
 
+const VERSION: &str = "SELECT version FROM writer WHERE id = 1";
+
 const PUT: &str = "INSERT INTO config (kind, space, id, body, enabled, seal) VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (kind, space, id) DO UPDATE SET body = excluded.body, enabled = excluded.enabled, seal = excluded.seal";
 
@@ -21,9 +24,13 @@ const DELETE: &str = "DELETE FROM config WHERE kind = $1 AND space = $2 AND id =
 
 impl PostgresStore {
     pub(in crate::store) async fn load_catalog(&self) -> Result<Catalog, StoreError> {
-        let version = self.version.lock().await;
+        // Both queries see the same state of the database.
+        let mut reading = self.readers.look_up().await?;
+        let rows = reading.query(LOAD, values![]).await?;
+        let version = Version::of_number(get(&reading.one(VERSION, values![]).await?, "version")?);
+        reading.end().await?;
         let mut catalog = Catalog::default();
-        for row in self.readers.query(LOAD, values![]).await? {
+        for row in rows {
             let (kind, body): (&str, &str) = (get(&row, "kind")?, get(&row, "body")?);
             if !fits(of_bytes(body.as_bytes()), get(&row, "seal")?) {
                 let (space, id): (&str, &str) = (get(&row, "space")?, get(&row, "id")?);
@@ -32,7 +39,7 @@ impl PostgresStore {
             }
             catalog.apply(&Change::Put(of_json(kind, body).map_err(Failure::unreadable)?));
         }
-        catalog.version = *version;
+        catalog.version = version;
         Ok(catalog)
     }
 
@@ -42,29 +49,29 @@ impl PostgresStore {
         changes: Vec<Change>,
         now: Timestamp,
     ) -> Result<Version, StoreError> {
-        let mut version = self.version.lock().await;
-        if from != *version {
-            return Err(StoreError::Outdated);
-        }
-        self.writer.run(Changes { changes, now }).await?;
-        *version = from.next();
-        Ok(*version)
+        self.writer.run(Changes { from, changes, now }).await?.ok_or(StoreError::Outdated)
     }
 }
 
 struct Changes {
+    from: Version,
     changes: Vec<Change>,
     now: Timestamp,
 }
 
 impl Work for Changes {
-    type Output = ();
+    /// The new version, or nothing if the changes are based on an outdated one.
+    type Output = Option<Version>;
 
-    async fn run(&mut self, session: &mut Session) -> Result<(), Failure> {
+    async fn run(&mut self, session: &mut Session) -> Result<Option<Version>, Failure> {
+        if self.from != session.numbers.version {
+            return Ok(None);
+        }
         for change in &self.changes {
             apply(session, change, self.now).await?;
         }
-        Ok(())
+        session.numbers.version = self.from.next();
+        Ok(Some(session.numbers.version))
     }
 }
 

@@ -6,7 +6,8 @@
 //!   its lease, and a connection that was given up, can commit nothing any more (`numbers`). So everything in flight when a
 //!   gateway takes over was left by one that has ended or may not write.
 //! * If a connection is lost during a commit, the writer finds out whether the commit succeeded before it answers (`writer`).
-//! * Numbers come from the row that each transaction changes, and only grow (`numbers`).
+//! * Numbers come from the row that each transaction changes, and only grow (`numbers`). So does the version of the
+//!   configuration: a change that is based on an older one does nothing.
 //! * Each event, edited payload and resource has a checksum.
 //!
 //! # Other databases
@@ -60,7 +61,6 @@ use super::health::Health;
 use super::retention::Sweeps;
 use super::room::Room;
 use super::state::StoreState;
-use crate::decide::catalog::Version;
 use crate::timestamp::Timestamp;
 
 /// How many runs of gateways the database remembers.
@@ -76,8 +76,6 @@ pub(crate) struct PostgresStore {
     room: Arc<Room>,
     health: Arc<Health>,
     sweeps: Arc<Mutex<Sweeps>>,
-    /// The changes of the configuration since the store was opened. Nobody else changes it.
-    version: Arc<Mutex<Version>>,
 }
 
 impl PostgresStore {
@@ -132,8 +130,8 @@ impl PostgresStore {
         };
         match begun {
             Ok((writer, readers, room, health)) => {
-                let (lease, sweeps, version) = (Arc::new(lease), Arc::default(), Arc::default());
-                Ok(Self { writer, readers, standing, lease, room, health, sweeps, version })
+                let (lease, sweeps) = (Arc::new(lease), Arc::default());
+                Ok(Self { writer, readers, standing, lease, room, health, sweeps })
             }
             Err(error) => {
                 lease.release().await;

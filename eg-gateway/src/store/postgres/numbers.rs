@@ -1,24 +1,27 @@
-//! Keeps the numbers of a store: the last ones that events and deliveries have, and its size. They are in one row, which each
-//! writing transaction changes; so they show which was the last one, and nobody writes who may not.
+//! Keeps the numbers of a store: the last ones that events and deliveries have, the version of the configuration, and the size
+//! of the store. They are in one row, which each writing transaction changes; so they show which was the last one, and nobody
+//! writes who may not.
 
 use tokio_postgres::Row;
 
 use super::faults::Failure;
 use super::session::Session;
 use super::values::{get, time, values};
+use crate::decide::catalog::Version;
 use crate::timestamp::Timestamp;
 
 /// The last statement of a transaction that writes. It fails if another gateway, or another connection, writes now; the
 /// division turns that into an error, so that the commit after it can be sent without waiting.
 const FENCE: &str = "
     WITH own AS (
-        UPDATE writer SET tick = $3, event = $4, delivery = $5, newest_at = $6, bytes = $7
+        UPDATE writer SET tick = $3, event = $4, delivery = $5, newest_at = $6, bytes = $7, version = $8
         WHERE id = 1 AND epoch = $1 AND session = $2 RETURNING id)
     SELECT 1 / count(*) FROM own";
 
 /// The columns that [`Numbers`] reads.
 pub(super) const COLUMNS: &str =
-    "writer.session, writer.tick, writer.event, writer.delivery, writer.newest_at, writer.bytes";
+    "writer.session, writer.tick, writer.event, writer.delivery, writer.newest_at,
+    writer.bytes, writer.version";
 
 /// Which transactions may write: those of this connection of this gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +41,22 @@ pub(super) struct Numbers {
     pub(super) delivery: i64,
     /// When the newest event was accepted.
     pub(super) newest_at: Timestamp,
+    /// The version of the configuration.
+    pub(super) version: Version,
     /// An estimate of the bytes of the store.
     bytes: i64,
 }
 
 impl Numbers {
     /// The numbers of a transaction that only reads.
-    pub(super) const NONE: Self =
-        Self { tick: 0, event: 0, delivery: 0, newest_at: Timestamp::from_millis(0), bytes: 0 };
+    pub(super) const NONE: Self = Self {
+        tick: 0,
+        event: 0,
+        delivery: 0,
+        newest_at: Timestamp::from_millis(0),
+        version: Version::of_number(0),
+        bytes: 0,
+    };
 
     pub(super) fn read(row: &Row) -> Result<Self, Failure> {
         Ok(Self {
@@ -53,6 +64,7 @@ impl Numbers {
             event: get(row, "event")?,
             delivery: get(row, "delivery")?,
             newest_at: time(row, "newest_at")?,
+            version: Version::of_number(get(row, "version")?),
             bytes: get(row, "bytes")?,
         })
     }
@@ -74,6 +86,8 @@ impl Numbers {
 /// Makes the transaction the next one of `fence`, so that its commit fails if somebody else may write.
 pub(super) fn advance(session: &mut Session, fence: Fence) {
     session.numbers.tick += 1;
-    let Numbers { tick, event, delivery, newest_at, bytes } = session.numbers;
-    session.later(FENCE, values![fence.epoch, fence.session, tick, event, delivery, newest_at, bytes]);
+    let Numbers { tick, event, delivery, newest_at, version, bytes } = session.numbers;
+    let numbers =
+        values![fence.epoch, fence.session, tick, event, delivery, newest_at, bytes, version.number()];
+    session.later(FENCE, numbers);
 }

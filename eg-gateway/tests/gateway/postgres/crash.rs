@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use eg_tests::postgres::Postgres;
 use serde_json::json;
+use tokio::sync::Notify;
 
 use super::command;
 use crate::process::Program;
@@ -22,6 +23,28 @@ const EMITTERS: usize = 6;
 
 /// The numbers that arrived, by key.
 type Arrived = Arc<Mutex<BTreeMap<String, Vec<u64>>>>;
+
+/// The calls that have begun and not ended, by key, and those that began before the last one of their key had ended.
+type UnderWay = Arc<Mutex<(BTreeSet<String>, Vec<(String, u64)>)>>;
+
+/// Begins a call of a function that takes its time, also if the gateway that made it is killed meanwhile. That is far less than
+/// what is left of a lease, so nobody may make the call again before it has ended.
+fn work(under_way: &UnderWay, key: String, number: u64) -> Answer {
+    {
+        let (keys, collisions) = &mut *under_way.lock().unwrap();
+        if !keys.insert(key.clone()) {
+            collisions.push((key.clone(), number));
+        }
+    }
+    let (under_way, done) = (Arc::clone(under_way), Arc::<Notify>::default());
+    let answer = Answer::When(Arc::clone(&done));
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        under_way.lock().unwrap().0.remove(&key);
+        done.notify_one();
+    });
+    answer
+}
 
 /// The gateways that stand by. Dropping this ends them, one after the other.
 struct Standbys {
@@ -85,13 +108,13 @@ async fn emit(key: usize, api: Arc<Mutex<Api>>, stop: Arc<AtomicBool>) -> BTreeS
 async fn nothing_that_was_acknowledged_is_lost() {
     let Some(server) = Postgres::shared() else { return };
     let kills: u32 = std::env::var("EG_KILLS").map_or(3, |kills| kills.parse().unwrap());
-    let arrived = Arrived::default();
-    let record = Arc::clone(&arrived);
+    let (arrived, under_way) = (Arrived::default(), UnderWay::default());
+    let (record, working) = (Arc::clone(&arrived), Arc::clone(&under_way));
     let functions = Functions::start(move |call| {
         let event = call.json();
         let (key, number) = (event["partitionkey"].as_str().unwrap(), event["data"].as_u64().unwrap());
         record.lock().unwrap().entry(key.to_owned()).or_default().push(number);
-        Answer::Http(200, String::new())
+        work(&working, key.to_owned(), number)
     })
     .await;
     let url = server.database();
@@ -136,6 +159,8 @@ async fn nothing_that_was_acknowledged_is_lost() {
     }
     let books = active.api.accounting().await;
     assert_eq!((&books["balanced"], &books["dead"]), (&json!(true), &json!(0)), "{books}");
+    let collisions = &under_way.lock().unwrap().1;
+    assert!(collisions.is_empty(), "called by two at the same time: {collisions:?}");
     let arrived = arrived.lock().unwrap();
     let mut again = 0;
     for (key, acknowledged) in &acknowledged {

@@ -176,6 +176,50 @@ async fn a_gateway_that_was_paused_stores_nothing_any_more() {
     assert_eq!(active.api.accounting().await["accepted"], 1);
 }
 
+/// Another gateway makes its calls by then.
+#[tokio::test]
+async fn a_gateway_that_was_paused_begins_no_calls() {
+    let Some(server) = Postgres::shared() else { return };
+    let works = Arc::new(AtomicBool::new(false));
+    let working = Arc::clone(&works);
+    let mut functions = Functions::start(move |_| {
+        let status = if working.load(Ordering::SeqCst) { 200 } else { 500 };
+        Answer::Http(status, "{}".to_owned())
+    })
+    .await;
+    let url = server.database();
+    let mut paused = Program::spawn(command(&url, "1s"));
+    set_up(&paused, &functions).await;
+    paused.api.event_type("http.request").await;
+    let route = serde_json::json!({
+        "type": "sync", "eventType": "http.request", "functionId": "f", "path": "/asked", "method": "POST"
+    });
+    paused.api.create("subscriptions", route).await;
+    // Their next attempts are due while it is paused.
+    for id in ["a", "b", "c"] {
+        paused.api.emit("e", id).await;
+        functions.next_call().await;
+    }
+    let standby = stand_by(server, &url, "1s");
+    signal(paused.id(), "STOP");
+    let active = tokio::task::spawn_blocking(|| standby.join().unwrap()).await.unwrap();
+    works.store(true, Ordering::SeqCst);
+    active.api.wait_for_books("delivered", 3).await;
+    while functions.try_call().is_some() {}
+    // It reads the request as soon as it goes on.
+    let asked = tokio::spawn({
+        let asked = format!("{}/asked", paused.api.events.trim_end_matches('/'));
+        let request = paused.api.client.post(asked);
+        async move { request.send().await.map(|answer| answer.status().as_u16()) }
+    });
+    signal(paused.id(), "CONT");
+    let asked = asked.await.unwrap();
+    assert!(!matches!(asked, Ok(200)), "{asked:?}");
+    assert_eq!(paused.wait().code(), Some(8));
+    let call = functions.try_call();
+    assert!(call.is_none(), "it called a function: {:?}", call.map(|call| call.path));
+}
+
 /// Somebody who names a directory means it, whatever the environment says.
 #[tokio::test]
 async fn a_directory_counts_more_than_the_variable() {

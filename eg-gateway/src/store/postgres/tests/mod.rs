@@ -18,7 +18,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::decide::arrival::{NewEvent, Origin, Terms};
 use crate::decide::breaker::Side;
-use crate::decide::catalog::{Change, Resource};
+use crate::decide::catalog::{Change, Resource, Version};
 use crate::decide::event::Event;
 use crate::decide::gate::Gatekeeper;
 use crate::decide::lanes::{Due, Lane, Wanted};
@@ -70,6 +70,28 @@ async fn a_gateway_without_the_lease_writes_nothing() {
     second.check_writable().await.unwrap();
     assert_eq!(server.sql(&url, "SELECT expires_at > now() FROM lease"), "t");
     assert_eq!(server.sql(&url, "SELECT id FROM config"), "a");
+}
+
+/// Whoever asks for a change may go away before it is made. The version did not change then, so a change of the same version
+/// was made, too, by somebody who did not know the first one. A restart forgot the version.
+#[tokio::test]
+async fn a_change_makes_a_version_whether_or_not_somebody_waits_for_it() {
+    let Some(server) = Postgres::shared() else { return };
+    let url = server.database();
+    let store = open(&url).await;
+    let first = store.load_catalog().await.unwrap().version;
+    // Its write is queued when it is polled first.
+    assert!(futures_util::FutureExt::now_or_never(store.change(first, put("a"), NOW)).is_none());
+    let refused = store.change(first, put("b"), NOW).await;
+    assert!(matches!(refused, Err(StoreError::Outdated)), "{refused:?}");
+    assert_eq!(server.sql(&url, "SELECT id FROM config"), "a");
+    let second = store.load_catalog().await.unwrap().version;
+    assert_eq!(second, first.next());
+    store.close().await;
+    let store = open(&url).await;
+    let refused = store.change(first, put("b"), NOW).await;
+    assert!(matches!(refused, Err(StoreError::Outdated)), "{refused:?}");
+    assert_eq!(store.change(second, put("b"), NOW).await.unwrap(), second.next());
 }
 
 /// If the connection is lost during a commit, the answer says nevertheless what has become of it.
