@@ -135,7 +135,7 @@ impl Mark {
         }
         self.write().and_then(|()| self.file.sync_data()).map_err(|error| {
             self.failed.store(true, Ordering::Relaxed);
-            StoreError::File { path: self.path.clone(), reason: error.to_string() }
+            StoreError::Disk(format!("{}: {error}", self.path.display()))
         })
     }
 
@@ -234,6 +234,6 @@ mod tests {
         assert_eq!(Mark::read(&path).unwrap(), Some(at(1)));
         mark.file = Arc::new(File::open(&path).unwrap());
         mark.advance(at(2));
-        assert!(matches!(mark.check(), Err(StoreError::File { .. })), "the file cannot be written");
+        assert!(matches!(mark.check(), Err(StoreError::Disk(_))), "the file cannot be written");
     }
 }
