@@ -2,10 +2,12 @@
 //! of each step beside it. `crate::trace` finds the events.
 
 use axum::response::Response;
+use eg_sdk::EventGateway;
+use eg_sdk::history::{Call, CallFilter};
 use maud::{Markup, html};
 use time::OffsetDateTime;
 
-use super::event;
+use super::{event, logs};
 use crate::access::Id;
 use crate::failure::Failure;
 use crate::frame::{Part, page};
@@ -20,6 +22,9 @@ const WIDTH: f64 = 1_000.0;
 /// The shortest width of a step.
 const THIN: f64 = 6.0;
 
+/// The number of calls among which the request is sought.
+const CALLS: usize = 10;
+
 /// The time that the drawings show.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
@@ -33,16 +38,27 @@ pub(crate) async fn show(visitor: Visitor, Id(id): Id<String>, query: Fields) ->
     let space = visitor.gateway.space();
     let of = event::read(&visitor, &id, &query).await?;
     let trace = Trace::read(&visitor.gateway, of).await?;
+    let request = match &trace.origin {
+        Some(origin) => request(&visitor.gateway, origin).await?,
+        None => None,
+    };
     let now = OffsetDateTime::now_utc();
     let (start, end) = trace.span(now);
+    let (start, end) = match &request {
+        Some(call) => (start.min(call.started_at), end.max(call.started_at + call.duration)),
+        None => (start, end),
+    };
     let scale = Scale { start, now, seconds: (end - start).as_seconds_f64().max(0.001) };
     let body = html! {
-        div .title { h1 { "Trace" } p .quiet { (show::span(show::between(start, end))) " from the first event to the last result" } }
+        div .title { h1 { "Trace" } p .quiet { (show::span(show::between(start, end))) " from the first " (if request.is_some() { "request" } else { "event" }) " to the last result" } }
         @if trace.is_cut { p .notice { "The trace is incomplete: it has more than " (EVENTS) " events, a long chain of causes, or much else was accepted at the same time." } }
         ul .trace {
             @match &trace.origin {
                 Some(origin) => li {
-                    div .step { span .name { span .chip .none { "request" } " " code title=(show::text(origin)) { (show::short(origin)) } " " span .quiet { "an HTTP request that was answered, or an event that is no longer kept" } } }
+                    @match &request {
+                        Some(call) => (asked(space, call, scale)),
+                        None => div .step { span .name { span .chip .none { "request" } " " code title=(show::text(origin)) { (show::short(origin)) } " " span .quiet { "an HTTP request that was answered, or an event that is no longer kept" } } },
+                    }
                     ul { @for root in &trace.roots { (node(space, root, &id, scale)) } }
                 },
                 None => @for root in &trace.roots { (node(space, root, &id, scale)) },
@@ -50,6 +66,31 @@ pub(crate) async fn show(visitor: Visitor, Id(id): Id<String>, query: Fields) ->
         }
     };
     Ok(page(&visitor, Part::Events, "Trace", &body))
+}
+
+/// Returns the request that the trace began with, if the gateway still knows its call.
+async fn request(gateway: &EventGateway, origin: &str) -> Result<Option<Call>, Failure> {
+    let of_request = CallFilter { event: Some(origin.to_owned()), ..CallFilter::default() };
+    let calls = logs::calls(gateway, &of_request, None, CALLS).await?.map(|page| page.calls);
+    Ok(calls.unwrap_or_default().into_iter().find(|call| call.delivery_id.is_none()))
+}
+
+/// Shows the request that the trace began with.
+fn asked(space: &str, call: &Call, scale: Scale) -> Markup {
+    let of_request = place::query([("event", call.event_id.as_deref().unwrap_or_default())]);
+    let class = if call.error.is_some() { "dead" } else { "delivered" };
+    html! {
+        div .step {
+            span .name {
+                span .chip .none { "request" } " "
+                a href={ (place::in_space(space, "/logs")) (of_request) } { (show::text(&call.trigger)) } " "
+                (show::text(&call.function_id)) " "
+                @if let Some(status) = call.status { span .chip .(class) { (status) } }
+            }
+            (drawing(scale, class, call.started_at, call.started_at + call.duration))
+            span .at { (show::span(call.duration)) }
+        }
+    }
 }
 
 fn node(space: &str, node: &Node, current: &str, scale: Scale) -> Markup {

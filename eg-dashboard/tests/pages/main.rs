@@ -9,3 +9,4 @@ mod hostile;
 mod letters;
 mod measured;
 mod site;
+mod traces;

@@ -186,6 +186,9 @@ async fn called(
                 if gateway.emit(sent).await.is_err() {
                     return (StatusCode::SERVICE_UNAVAILABLE, "cannot emit".to_owned());
                 }
+                if event.ty() == "http.request" {
+                    return (StatusCode::OK, json!({"statusCode": 200, "body": "signed up"}).to_string());
+                }
             }
             (StatusCode::OK, "sent to donald@disney.com".to_owned())
         }
