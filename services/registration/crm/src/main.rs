@@ -44,8 +44,9 @@ async fn add_user_to_crm(
     State(faults): State<Faults>,
     event: CloudEvent<Data>,
 ) -> Result<(), Error> {
-    let user: Value = serde_json::from_slice(&event.payload()).reject()?;
-    let person = Person::deserialize(&user).reject()?;
+    let payload = event.payload();
+    let Json(person) = Json::<Person>::from_bytes(&payload).map_err(|e| Error::reject(e.body_text()))?;
+    let user: Value = serde_json::from_slice(&payload).reject()?;
     if faults.strike(event.id()).await? {
         return Err(Error::retry("Can't add user to the CRM"));
     }
