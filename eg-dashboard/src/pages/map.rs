@@ -25,8 +25,11 @@ const COLUMN: usize = 290;
 const ROW: usize = 56;
 const MARGIN: usize = 12;
 
+/// The number of odd parts that are listed at once.
+const FEW: usize = 4;
+
 /// The maximum number of characters in a node.
-const LABEL: usize = 27;
+const LABEL: usize = 23;
 
 async fn read(visitor: &Visitor, query: &Fields) -> Result<(Graph, Graph), Failure> {
     let (functions, subscriptions) = (visitor.gateway.functions(), visitor.gateway.subscriptions());
@@ -108,20 +111,25 @@ fn services(space: &str, services: &[&str], current: &str) -> Markup {
     }
 }
 
-/// Lists what is odd.
+/// Lists what is odd. A long list does not push the drawing off the screen.
 fn odd(space: &str, graph: &Graph) -> Markup {
-    let odd = graph.nodes.iter().filter(|node| !node.remarks.is_empty());
-    html! {
-        @if odd.clone().next().is_some() {
-            ul .odd .notice .wait aria-label="What is odd" {
-                @for node in odd {
-                    li {
-                        (linked(space, node, &node.name)) ": "
-                        (node.remarks.iter().map(|remark| remark.in_words()).collect::<Vec<_>>().join(", "))
-                        @if node.remarks.contains(&Remark::NeverEmitted) { ", unless another program does" }
-                    }
+    let odd: Vec<&Node> = graph.nodes.iter().filter(|node| !node.remarks.is_empty()).collect();
+    let list = html! {
+        ul .odd .notice .wait aria-label="What is odd" {
+            @for node in &odd {
+                li {
+                    (linked(space, node, &node.name)) ": "
+                    (node.remarks.iter().map(|remark| remark.in_words()).collect::<Vec<_>>().join(", "))
+                    @if node.remarks.contains(&Remark::NeverEmitted) { ", unless another program does" }
                 }
             }
+        }
+    };
+    html! {
+        @match odd.len() {
+            0 => {},
+            1..=FEW => (list),
+            many => details { summary { (many) " parts are odd" } (list) },
         }
     }
 }
