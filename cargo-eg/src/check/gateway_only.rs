@@ -1,4 +1,5 @@
-//! Finds subscriptions to events that only an event gateway emits, or delivers as the code requires. `template` refuses them for a stage that has none.
+//! Finds subscriptions to events that only an event gateway emits, or delivers as the code requires. `template` refuses them
+//! for a stage that has none.
 
 use super::model::{Service, functions, place};
 use super::{Class, Finding};
@@ -44,6 +45,7 @@ mod tests {
         );
         assert!(found[0].help.as_deref().unwrap().contains("[deploy.function.shop-log]"));
     }
+
     #[test]
     fn filters_and_order_of_the_gateway_alone() {
         let mut given = services(&[("shop", &[("ship", &["order.placed"], &[])])]);
