@@ -1,23 +1,27 @@
-//! Holds the current configuration as a snapshot in memory, and changes it. `store` persists changes: each is on disk
-//! and in the snapshot before its client gets the answer.
+//! Holds the current configuration as a snapshot in memory, and changes it. `store` persists changes: each is on disk and in the
+//! snapshot of every gateway of the store before its client gets the answer.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
-use crate::decide::catalog::{Catalog, Change};
+use crate::decide::catalog::{Catalog, Change, Version};
 use crate::decide::refusal::Refusal;
 use crate::decide::routes::Routing;
 use crate::decide::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
+
+/// How often a change is planned anew that collides with changes of other gateways.
+const TRIES: usize = 20;
 
 /// The configuration, and the only way to change it.
 pub(crate) struct Configuration {
     current: RwLock<Arc<Snapshot>>,
     /// Locked while a change is checked and written, so that two changes that exclude each other cannot both be
     /// admitted.
-    store: Mutex<Store>,
+    changing: Mutex<()>,
+    store: Store,
     clock: Clock,
 }
 
@@ -36,7 +40,8 @@ impl Configuration {
         let mut catalog = store.load_catalog().await?;
         catalog.routing = routing;
         let snapshot = Snapshot::new(catalog).map_err(Refusal::from)?;
-        Ok(Self { current: RwLock::new(Arc::new(snapshot)), store: Mutex::new(store), clock })
+        store.work_with(snapshot.catalog.version).await?;
+        Ok(Self { current: RwLock::new(Arc::new(snapshot)), changing: Mutex::default(), store, clock })
     }
 
     /// Returns the current configuration.
@@ -44,29 +49,74 @@ impl Configuration {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Carries out the changes that `plan` returns, as one change. Must run to completion: a caller that may be
-    /// cancelled must spawn it.
+    /// Carries out the changes that `plan` returns, as one change, and returns once every gateway works with them. Must run to
+    /// completion: a caller that may be cancelled must spawn it.
     pub(crate) async fn change<C: AsRef<[Change]>>(
         &self,
-        plan: impl FnOnce(&Catalog) -> Result<C, Refusal>,
+        plan: impl Fn(&Catalog) -> Result<C, Refusal>,
     ) -> Result<C, ChangeError> {
-        let store = self.store.lock().await;
+        let mut tries = 1;
+        let (changes, version) = loop {
+            match self.make(&plan).await {
+                // Another gateway was faster.
+                Err(ChangeError::Store(StoreError::Outdated)) if tries < TRIES => tries += 1,
+                made => break made?,
+            }
+        };
+        self.store.in_force(version).await?;
+        Ok(changes)
+    }
+
+    /// Makes a change of the newest configuration that this gateway knows. Returns the changes and the version that they make.
+    async fn make<C: AsRef<[Change]>>(
+        &self,
+        plan: impl Fn(&Catalog) -> Result<C, Refusal>,
+    ) -> Result<(C, Version), ChangeError> {
+        let changing = self.changing.lock().await;
         let mut catalog = self.current().catalog.clone();
         let changes = plan(&catalog)?;
         let from = catalog.version;
         changes.as_ref().iter().for_each(|change| catalog.apply(change));
         let mut snapshot = Snapshot::new(catalog).map_err(Refusal::from)?;
-        let now = self.clock.timestamp();
-        let changed = store.change(from, changes.as_ref().to_vec(), now).await;
+        let changed = self.store.change(from, changes.as_ref().to_vec(), self.clock.timestamp()).await;
         if matches!(changed, Err(StoreError::Outdated)) {
-            // The next change is based on what the store has.
-            let mut catalog = store.load_catalog().await?;
-            catalog.routing = snapshot.catalog.routing;
-            let stored = Arc::new(Snapshot::new(catalog).map_err(Refusal::from)?);
-            *self.current.write().unwrap_or_else(PoisonError::into_inner) = stored;
+            drop(changing);
+            self.reload().await?;
         }
-        snapshot.catalog.version = changed?;
+        let version = changed?;
+        snapshot.catalog.version = version;
+        self.use_from_now_on(snapshot);
+        Ok((changes, version))
+    }
+
+    /// Works with the configuration of the store, if another gateway has made it `version`.
+    pub(crate) async fn follow(&self, version: Version) {
+        if self.current().catalog.version.number() >= version.number() {
+            return;
+        }
+        match self.reload().await {
+            Ok(version) => {
+                tracing::info!(version = version.number(), "another gateway has changed the configuration");
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot read the configuration that another gateway has changed");
+            }
+        }
+    }
+
+    /// Reads the configuration of the store, and lets the other gateways know that this one works with it.
+    async fn reload(&self) -> Result<Version, ChangeError> {
+        let changing = self.changing.lock().await;
+        let mut catalog = self.store.load_catalog().await?;
+        catalog.routing = self.current().catalog.routing;
+        let version = catalog.version;
+        self.use_from_now_on(Snapshot::new(catalog).map_err(Refusal::from)?);
+        drop(changing);
+        self.store.work_with(version).await?;
+        Ok(version)
+    }
+
+    fn use_from_now_on(&self, snapshot: Snapshot) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
-        Ok(changes)
     }
 }

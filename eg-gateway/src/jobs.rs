@@ -49,6 +49,10 @@ impl<C> Jobs<C> {
     /// Runs a slice of each job. If there is none, waits for one.
     async fn round(&self) {
         let store = &self.delivering.store;
+        if !store.members().leads() {
+            // Another gateway runs them.
+            return store.job_signals().begun().await;
+        }
         let jobs = match store.running_jobs().await {
             Ok(jobs) => jobs,
             Err(error) => {

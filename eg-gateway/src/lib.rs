@@ -252,6 +252,7 @@ mod gateway;
 mod jobs;
 mod log;
 mod metrics;
+mod neighbours;
 mod options;
 mod outbound;
 mod recent;

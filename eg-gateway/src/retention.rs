@@ -52,6 +52,11 @@ impl Retention {
 
     async fn rounds<C>(&self, delivering: &Delivering<C>) {
         loop {
+            if !delivering.store.members().leads() {
+                // Another gateway does it.
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
             let now = delivering.clock.timestamp();
             let snapshot = delivering.configuration.current();
             for subscription in snapshot.catalog.table::<Subscription>().all() {

@@ -7,12 +7,22 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::decide::lanes::Lane;
+use crate::store::Waiting;
 
 /// Lanes that may have become due since the engine last looked.
 #[derive(Debug, Default)]
 pub(crate) struct Wakeups {
-    lanes: Mutex<HashMap<Lane, Woken>>,
+    marked: Mutex<Marked>,
     notify: Notify,
+}
+
+/// What the engine has not seen.
+#[derive(Debug, Default)]
+pub(crate) struct Marked {
+    /// Lanes that may be due now.
+    pub(crate) lanes: HashMap<Lane, Woken>,
+    /// What waited in the store when gateways had changed something there.
+    pub(crate) found: Option<Waiting>,
 }
 
 /// Why a lane may have become due.
@@ -31,22 +41,31 @@ impl Wakeups {
     }
 
     /// Marks these lanes as due, for different reasons, and wakes the engine.
-    pub(crate) fn mark(&self, marked: impl IntoIterator<Item = (Lane, Woken)>) {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        for (lane, woken) in marked {
-            let known = lanes.entry(lane).or_insert(woken);
-            *known = woken.max(*known);
-        }
-        drop(lanes);
+    pub(crate) fn mark(&self, lanes: impl IntoIterator<Item = (Lane, Woken)>) {
+        self.change(|marked| {
+            for (lane, woken) in lanes {
+                let known = marked.lanes.entry(lane).or_insert(woken);
+                *known = woken.max(*known);
+            }
+        });
+    }
+
+    /// Passes on what waits in the store, and wakes the engine.
+    pub(crate) fn found(&self, waiting: Waiting) {
+        self.change(|marked| marked.found = Some(waiting));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Marked)) {
+        change(&mut self.marked.lock().unwrap_or_else(PoisonError::into_inner));
         self.notify.notify_one();
     }
 
-    /// Takes the lanes that were marked since the last call.
-    pub(crate) fn take(&self) -> HashMap<Lane, Woken> {
-        std::mem::take(&mut *self.lanes.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Takes what was marked since the last call.
+    pub(crate) fn take(&self) -> Marked {
+        std::mem::take(&mut *self.marked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits until there are marked lanes that have not been taken. May also return without a reason.
+    /// Waits until something is marked that has not been taken. May also return without a reason.
     pub(crate) async fn wait(&self) {
         self.notify.notified().await;
     }

@@ -192,12 +192,14 @@ impl From<Refusal> for ApiError {
 }
 
 impl From<StoreError> for ApiError {
-    /// In all cases nothing was accepted, and clients should retry.
+    /// In all cases no event was accepted, and clients should retry.
     fn from(error: StoreError) -> Self {
         let code = match error {
-            StoreError::Busy | StoreError::GivingUp(_) | StoreError::Outdated | StoreError::Slow(_) => {
-                ErrorCode::StoreBusy
-            }
+            StoreError::Busy
+            | StoreError::GivingUp(_)
+            | StoreError::Outdated
+            | StoreError::NotEverywhere(_)
+            | StoreError::Slow(_) => ErrorCode::StoreBusy,
             StoreError::Full | StoreError::ShareUsed(_) => ErrorCode::StoreFull,
             StoreError::BackedUpElsewhere => ErrorCode::Unsupported,
             StoreError::File { .. }

@@ -116,7 +116,9 @@ async fn create<T: Managed>(
     body: Received,
 ) -> Result<Response, ApiError> {
     let created = match T::read(&body, &space, None, &app.private_targets) {
-        Ok(new) => change(Arc::clone(&app), |catalog| new.create(catalog), StatusCode::CREATED).await,
+        Ok(new) => {
+            change(Arc::clone(&app), move |catalog| new.clone().create(catalog), StatusCode::CREATED).await
+        }
         Err(refusal) => Err(refusal.into()),
     };
     // Only now, because the first resource of a space makes it known.
@@ -132,7 +134,7 @@ async fn update<T: Managed>(
     app.count(&space, T::METRIC, "update");
     let id = T::id_in_path(id);
     let new = T::read(&body, &space, Some(&id), &app.private_targets)?;
-    change(app, move |catalog| new.update(catalog, &id), StatusCode::OK).await
+    change(app, move |catalog| new.clone().update(catalog, &id), StatusCode::OK).await
 }
 
 async fn delete<T: Managed>(
@@ -147,7 +149,7 @@ async fn delete<T: Managed>(
 /// Carries out the change that `plan` returns, and answers with the resource, unless it was deleted.
 async fn change(
     app: Arc<ApiState>,
-    plan: impl FnOnce(&Catalog) -> Result<Change, Refusal> + Send + 'static,
+    plan: impl Fn(&Catalog) -> Result<Change, Refusal> + Send + Sync + 'static,
     status: StatusCode,
 ) -> Result<Response, ApiError> {
     // Spawned, so that the change is completed on disk and in memory even if the client hangs up.

@@ -62,7 +62,8 @@ async fn replace(
     let created = create.into_iter().map(subscription).collect::<Result<Vec<_>, Refusal>>()?;
     // Spawned, so that the change is completed on disk and in memory even if the client hangs up.
     let change = async move {
-        app.configuration.change(|catalog| catalog.replace_subscriptions(&space, &delete, created)).await
+        let plan = |catalog: &Catalog| catalog.replace_subscriptions(&space, &delete, created.clone());
+        app.configuration.change(plan).await
     };
     let changes = tokio::spawn(change).await.map_err(|_| ApiError::internal())??;
     let created = changes.iter().filter_map(|change| match change {

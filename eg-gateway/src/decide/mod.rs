@@ -21,6 +21,7 @@ pub(crate) mod headers;
 pub(crate) mod intake;
 pub(crate) mod lanes;
 pub(crate) mod lived;
+pub(crate) mod members;
 pub(crate) mod place;
 pub(crate) mod policy;
 pub(crate) mod put_events;

@@ -42,6 +42,13 @@ impl Suspects {
         Self { waiting: suspects, ..Self::default() }
     }
 
+    /// Replaces the suspects that wait by those that were found in the store.
+    pub(crate) fn found(&mut self, suspects: Vec<Suspect>) {
+        let mut waiting = suspects;
+        waiting.retain(|suspect| !self.under_way.contains_key(&suspect.delivery));
+        self.waiting = Self::new(waiting).waiting;
+    }
+
     /// Takes the suspects to attempt at `now`, with `free` idle workers. `has_room` returns whether another delivery of a
     /// lane may begin.
     pub(crate) fn take(

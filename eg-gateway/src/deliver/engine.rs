@@ -15,13 +15,14 @@ use super::{Caller, Callers};
 use crate::activity::Activity;
 use crate::decide::breaker::Sign;
 use crate::decide::lanes::{Begun, Circuit, Due, Flight, Lane, Lanes, Wanted};
+use crate::decide::members::Members;
 use crate::decide::snapshot::Snapshot;
 use crate::decide::suspects::{Suspect, Suspects};
 use crate::decide::trial::{Courses, Trials};
 use crate::options::Options;
-use crate::store::{Claimed, StoreError};
+use crate::store::{Claimed, StoreError, Waiting};
 use crate::timestamp::Timestamp;
-use crate::wakeups::{Wakeups, Woken};
+use crate::wakeups::{Marked, Wakeups, Woken};
 
 /// The longest sleep. It limits the delay that a jump of the wall clock can cause.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -66,6 +67,8 @@ pub(crate) struct Engine<C = Callers> {
     suspects: Suspects,
     /// Functions that may keep themselves busy.
     trials: Trials,
+    /// The gateways of the store. This one attempts the deliveries of its own lanes.
+    members: Arc<Members>,
     running: JoinSet<Called>,
     /// The deliveries under way.
     flights: HashMap<Id, UnderWay>,
@@ -87,6 +90,7 @@ impl<C: Caller> Engine<C> {
             lanes: Lanes::new(delivering.store.lanes().await?),
             suspects: Suspects::new(delivering.store.suspects().await?),
             trials: Trials::new(capacity.max_loop),
+            members: delivering.store.members(),
             delivering,
             wakeups,
             capacity: Capacity {
@@ -116,12 +120,7 @@ impl<C: Caller> Engine<C> {
     /// Starts due deliveries. If there are none, waits until something may have changed.
     pub(crate) async fn turn(&mut self) {
         let now = self.delivering.clock.timestamp();
-        for (lane, woken) in self.wakeups.take() {
-            if woken == Woken::ByEvents {
-                self.trials.arrived(&lane, now);
-            }
-            self.lanes.due(lane, Due { first: Some(now), retry: None });
-        }
+        self.look_around(now);
         // Takes all calls that finished while the last claim was written, so that their successors share the next
         // claim.
         while let Some(finished) = self.running.try_join_next_with_id() {
@@ -147,6 +146,35 @@ impl<C: Caller> Engine<C> {
         }
     }
 
+    /// Takes in what others have marked as due, as far as it is this gateway's.
+    fn look_around(&mut self, now: Timestamp) {
+        let members = self.delivering.store.members();
+        let changed = members != self.members;
+        self.members = members;
+        let Marked { lanes, found } = self.wakeups.take();
+        for (lane, woken) in lanes {
+            if woken == Woken::ByEvents {
+                self.trials.arrived(&lane, now);
+            }
+            self.due(lane, Due { first: Some(now), retry: None });
+        }
+        if let Some(Waiting { lanes, suspects }) = found {
+            lanes.into_iter().for_each(|(lane, due)| self.due(lane, due));
+            let own = suspects.into_iter().filter(|suspect| self.members.owns(&suspect.lane));
+            self.suspects.found(own.collect());
+        }
+        if changed {
+            self.lanes.keep(|lane| self.members.owns(lane));
+        }
+    }
+
+    /// Records that deliveries of a lane are due then, if it is this gateway's.
+    fn due(&mut self, lane: Lane, due: Due) {
+        if self.members.owns(&lane) {
+            self.lanes.due(lane, due);
+        }
+    }
+
     fn bytes_under_way(&self) -> usize {
         self.flights.values().map(|under_way| under_way.bytes).sum()
     }
@@ -156,7 +184,8 @@ impl<C: Caller> Engine<C> {
         let configuration = self.delivering.configuration.current();
         let free = self.capacity.workers - self.running.len();
         let Courses { held, loops } = self.trials.courses(|lane| self.lanes.in_flight(lane), now);
-        let limit = |lane: &Lane| if held.contains(lane) { 0 } else { limit(&configuration, lane) };
+        let waits = |lane: &Lane| held.contains(lane) || !self.members.owns(lane);
+        let limit = |lane: &Lane| if waits(lane) { 0 } else { limit(&configuration, lane) };
         let mut wanted = self.lanes.wanted(now, free, limit);
         for wanted in wanted.iter_mut().filter(|wanted| loops.contains(&wanted.lane)) {
             wanted.stop = Some(self.trials.reason());
@@ -312,9 +341,7 @@ impl<C: Caller> Engine<C> {
     fn recorded(&mut self, recorded: Result<Vec<Recorded>, JoinError>) {
         match recorded {
             Ok(recorded) => {
-                for Recorded { lane, due } in recorded {
-                    self.lanes.due(lane, due);
-                }
+                recorded.into_iter().for_each(|Recorded { lane, due }| self.due(lane, due));
             }
             Err(error) => {
                 broken_off(&error);

@@ -26,6 +26,7 @@ use crate::deliver::engine::{Capacity, Engine};
 use crate::deliver::{Callers, Delivering, Invoker};
 use crate::feed::Feed;
 use crate::jobs::Jobs;
+use crate::neighbours;
 use crate::options::Options;
 use crate::recent::OutsideCalls;
 use crate::reception::Reception;
@@ -75,7 +76,7 @@ impl Gateway {
     }
 
     /// Starts a gateway as [`start`](Self::start) does, unless `stop` is ready before it has started. Then it returns `None`,
-    /// and another gateway can take over the store at once.
+    /// and its store is closed.
     ///
     /// # Errors
     /// Returns a [`StartError`] if the gateway cannot start; then nothing keeps running.
@@ -84,7 +85,7 @@ impl Gateway {
         stop: impl Future<Output = ()>,
     ) -> Result<Option<Self>, StartError> {
         let mut stop = pin!(stop);
-        // A gateway that stands by for another one listens on no port.
+        // A gateway that waits for its database listens on no port.
         let shared = match &options.store {
             Some(url) => {
                 let lease = options.store_lease;
@@ -142,7 +143,8 @@ impl Gateway {
         let delivering = Delivering::new(invoker, &reception, options.retry.clone(), stop.clone());
         let delivering = Arc::new(delivering);
         let wakeups = Arc::clone(&reception.wakeups);
-        let engine = Engine::new(Arc::clone(&delivering), wakeups, Capacity::new(&options)).await?;
+        let engine =
+            Engine::new(Arc::clone(&delivering), Arc::clone(&wakeups), Capacity::new(&options)).await?;
         let jobs = Jobs::new(Arc::clone(&delivering), reception.clone());
         let app = Arc::new(ApiState::new(
             &options,
@@ -155,6 +157,7 @@ impl Gateway {
 
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());
+        tasks.spawn(neighbours::follow(Arc::clone(&delivering), wakeups));
         tasks.spawn(jobs.run());
         tasks.spawn(leave_time_regularly(data_dir.clone(), stop.clone()));
         tasks.spawn(Retention::new(&options, stops).run(delivering));
@@ -223,7 +226,7 @@ impl Gateway {
         self.outside_calls.clone()
     }
 
-    /// Returns once the gateway cannot go on, and why: another one has taken over its store. Then nothing is accepted and
+    /// Returns once the gateway cannot go on, and why: others have taken over its deliveries. Then nothing is accepted and
     /// delivered any more, and it should be dropped.
     pub async fn failed(&self) -> StoreError {
         self.store.lost().await

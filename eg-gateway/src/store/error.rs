@@ -74,12 +74,16 @@ pub enum StoreError {
     /// The database cannot be reached, or the connection to it was lost.
     #[error("the database of the store cannot be reached: {0}; try again")]
     Unreachable(String),
-    /// Another gateway works with the database.
+    /// The other gateways have taken over the deliveries of this one.
     #[error(
-        "another gateway has taken over the store, because this one could not renew its lease in time; start this one again, \
-         and it stands by"
+        "other gateways have taken over the deliveries of this one, because it could not renew its lease in time; start it again"
     )]
     LeaseLost,
+    /// A change of the configuration is stored, and a gateway does not work with it.
+    #[error(
+        "the change is stored, but not every gateway works with it yet: {0}; look at the log of that gateway"
+    )]
+    NotEverywhere(String),
     /// A move into the database was interrupted.
     #[error(
         "a move into the database of the store has not ended, so a part of it is missing; run `event-gateway migrate` again"

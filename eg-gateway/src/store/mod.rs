@@ -13,7 +13,7 @@
 //! 3. An attempt is recorded before the function is called. Its outcome is written in the transaction that changes the
 //!    state of the delivery.
 //! 4. A delivery in flight belongs to the gateway that claimed it, and to no other one, until its outcome is recorded, it
-//!    is released, or that gateway has ended. In the last two cases it becomes pending and due at once. So an attempt may
+//!    is released, or that gateway has ended or was silent for its lease. In the last two cases it becomes pending and due at once. So an attempt may
 //!    be repeated, but no delivery is forgotten. A delivery counts how often that happened to it in a row because its
 //!    gateway ended unexpectedly.
 //! 5. A delivery of a deleted subscription is never attempted: it becomes dead, with that reason. This also holds for
@@ -62,6 +62,7 @@ mod events;
 mod health;
 mod jobs;
 mod lines;
+mod neighbours;
 mod notices;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -86,6 +87,7 @@ pub use self::error::StoreError;
 pub(crate) use self::events::{Accepted, EventQuery, PAGE};
 use self::jobs::JobSignals;
 pub(crate) use self::jobs::{RunningJob, StoredEvent, Work};
+pub(crate) use self::neighbours::{News, Waiting};
 pub(crate) use self::notices::{Losses, Lost, Notices};
 #[cfg(feature = "postgres")]
 use self::postgres::PostgresStore;
@@ -134,9 +136,9 @@ impl Store {
         SqliteStore::open(dir, now).map(Self::from)
     }
 
-    /// Opens the store in the database at `url`, and creates its tables if there are none. Waits as long as another gateway
-    /// works with it, and for a database that cannot be reached, until `stop` is ready. A gateway that is silent for `lease`
-    /// is taken to have ended. Deliveries that were in flight then become pending, due at `now`.
+    /// Opens the store in the database at `url`, and creates its tables if there are none. Waits for a database that cannot be
+    /// reached, until `stop` is ready. Other gateways may work with it. If this one is silent for `lease`, the others take it to
+    /// have ended.
     ///
     /// # Errors
     /// Returns [`StoreError::Closed`] if `stop` is ready before the store is open, [`StoreError::Url`] if the URL is wrong, and
@@ -178,10 +180,10 @@ impl Store {
         ))
     }
 
-    /// Checks that no other gateway works with the store.
+    /// Checks that the other gateways of the store count on this one.
     ///
     /// # Errors
-    /// Fails if one may do so. Then this gateway must not call functions.
+    /// Fails if they may have taken over its deliveries. Then this gateway must not call functions.
     pub(crate) fn check_standing(&self) -> Result<(), StoreError> {
         match &self.backend {
             Backend::Sqlite(_) => Ok(()),
@@ -190,7 +192,7 @@ impl Store {
         }
     }
 
-    /// Returns once another gateway has taken over the store. Then nothing can be stored any more, and this gateway must end.
+    /// Returns once the other gateways have taken over the deliveries of this one. Then it can store nothing any more, and must end.
     pub(crate) async fn lost(&self) -> StoreError {
         match &self.backend {
             Backend::Sqlite(_) => std::future::pending().await,

@@ -54,6 +54,8 @@ pub(crate) struct Wanted {
     pub(crate) lane: Lane,
     /// Maximum number of deliveries.
     pub(crate) limit: usize,
+    /// How many more may be under way, unless other gateways have some.
+    pub(crate) room: usize,
     /// How many of them are retries, if so many are due, even if first attempts wait.
     pub(crate) reserved: usize,
     /// Maximum number of retries.
@@ -138,7 +140,10 @@ impl Lanes {
         let demands: Vec<_> = due.iter().map(demand).collect();
         let grants = allot(&demands, free);
         let grants = due.into_iter().zip(grants).filter(|(_, grant)| *grant > 0);
-        let wanted = grants.map(|((lane, state), grant)| state.wanted(lane, grant, now));
+        let wanted = grants.map(|((lane, state), grant)| {
+            let room = limit(lane).saturating_sub(state.in_flight);
+            Wanted { room, ..state.wanted(lane, grant, now) }
+        });
         wanted.filter(|wanted| wanted.limit > 0).collect()
     }
 
@@ -174,6 +179,17 @@ impl Lanes {
         let state = self.0.entry(lane.clone()).or_default();
         state.in_flight += 1;
         state.retries += usize::from(retry);
+    }
+
+    /// Forgets what waits in lanes that are not this gateway's any more.
+    pub(crate) fn keep(&mut self, is_own: impl Fn(&Lane) -> bool) {
+        let others: Vec<_> = self.0.keys().filter(|lane| !is_own(lane)).cloned().collect();
+        for lane in others {
+            if let Some(state) = self.0.get_mut(&lane) {
+                state.due = Due::default();
+            }
+            self.forget_if_idle(&lane);
+        }
     }
 
     /// Returns how many deliveries of the lane are under way.
@@ -236,7 +252,8 @@ impl LaneState {
         if limit > 0 && self.breaker.is_open() {
             self.breaker.probe(now);
         }
-        Wanted { lane: lane.clone(), limit, reserved, retries, side, due: self.due, stop: None }
+        let (lane, due) = (lane.clone(), self.due);
+        Wanted { lane, limit, room: limit, reserved, retries, side, due, stop: None }
     }
 }
 

@@ -128,7 +128,16 @@ pub(super) fn dead() -> Next {
 pub(super) fn wanted(function: &str, now: Timestamp) -> Wanted {
     let due = Due { first: Some(now), retry: Some(now) };
     let lane = lane(function);
-    Wanted { lane, limit: 1_000, reserved: 0, retries: 1_000, side: Side::Oldest, due, stop: None }
+    Wanted {
+        lane,
+        limit: 1_000,
+        room: 1_000,
+        reserved: 0,
+        retries: 1_000,
+        side: Side::Oldest,
+        due,
+        stop: None,
+    }
 }
 
 pub(super) fn ids(claimed: &[Claimed]) -> Vec<&str> {

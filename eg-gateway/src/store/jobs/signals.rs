@@ -50,7 +50,7 @@ impl JobSignals {
     }
 
     /// Wakes those who wait for the progress of a job.
-    pub(super) fn progress(&self) {
+    pub(in crate::store) fn progress(&self) {
         self.progressed.notify_waiters();
     }
 

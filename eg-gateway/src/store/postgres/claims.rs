@@ -2,6 +2,7 @@
 //! `decide` determines which lanes claim how much, and `deliveries` records how the attempts end.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio_postgres::Row;
 
@@ -71,13 +72,32 @@ const NEXT_DUE: &str =
     "SELECT min(due_at) AS due FROM deliveries WHERE state = 'pending' AND due_at IS NOT NULL
     AND crashes = 0 AND space = $1 AND function_id = $2 AND (failures > 0) = $3";
 
+/// Finds the first due delivery of each lane, apart for those that have failed. Each step skips the rest of a lane in the
+/// index, so this costs nothing for deliveries that wait behind the first one.
 const LANES: &str = "
-    SELECT space, function_id, min(CASE WHEN failures > 0 THEN NULL ELSE due_at END) AS first,
-           min(CASE WHEN failures > 0 THEN due_at END) AS retry FROM deliveries
-    WHERE state = 'pending' AND due_at IS NOT NULL AND crashes = 0 GROUP BY space, function_id";
+    WITH RECURSIVE lanes AS (
+        (SELECT space, function_id, failures > 0 AS failed, due_at FROM deliveries
+         WHERE state = 'pending' AND due_at IS NOT NULL AND crashes = 0
+         ORDER BY space, function_id, (failures > 0), due_at LIMIT 1)
+        UNION ALL
+        SELECT n.space, n.function_id, n.failed, n.due_at FROM lanes l, LATERAL (
+            SELECT space, function_id, failures > 0 AS failed, due_at FROM deliveries
+            WHERE state = 'pending' AND due_at IS NOT NULL AND crashes = 0
+            AND (space, function_id, (failures > 0)) > (l.space, l.function_id, l.failed)
+            ORDER BY space, function_id, (failures > 0), due_at LIMIT 1) n)
+    SELECT space, function_id, min(CASE WHEN failed THEN NULL ELSE due_at END) AS first,
+           min(CASE WHEN failed THEN due_at END) AS retry FROM lanes GROUP BY space, function_id";
+
+/// How many deliveries of a lane other gateways have in flight. There are some after the lane has changed hands.
+const IN_FLIGHT: &str = "
+    SELECT count(*) AS in_flight FROM deliveries
+    WHERE state = 'in_flight' AND space = $1 AND function_id = $2 AND owner <> $3";
+
+/// How long a lane waits whose places other gateways have.
+const SOON: Duration = Duration::from_millis(100);
 
 const BEGIN: &str = "
-    UPDATE deliveries d SET state = 'in_flight', attempts = n.attempt
+    UPDATE deliveries d SET state = 'in_flight', attempts = n.attempt, owner = $3
     FROM unnest($1::int8[], $2::int8[]) AS n (seq, attempt) WHERE d.seq = n.seq";
 
 const ATTEMPT: &str = "
@@ -102,7 +122,8 @@ impl PostgresStore {
         gate: Gatekeeper,
         notices: Notices,
     ) -> Result<(Vec<Claim>, Losses), StoreError> {
-        let (claims, losses) = self.writer.run(Claims { wanted, now, bytes, gate, notices }).await?;
+        let alone = self.members().is_alone();
+        let (claims, losses) = self.writer.run(Claims { wanted, now, bytes, gate, notices, alone }).await?;
         self.health.report_given_up(&losses);
         Ok((claims, losses))
     }
@@ -114,6 +135,8 @@ struct Claims {
     bytes: usize,
     gate: Gatekeeper,
     notices: Notices,
+    /// Whether no other gateway may have deliveries of these lanes in flight.
+    alone: bool,
 }
 
 impl Work for Claims {
@@ -122,6 +145,19 @@ impl Work for Claims {
     async fn run(&mut self, session: &mut Session) -> Result<Self::Output, Failure> {
         let (mut bytes, mut losses, mut claims) = (self.bytes, Losses::default(), Vec::new());
         for wanted in &self.wanted {
+            let mut wanted = wanted.clone();
+            if !self.alone && wanted.room < usize::MAX {
+                let in_flight = of_others(session, &wanted.lane).await?;
+                wanted.limit = wanted.limit.min(wanted.room.saturating_sub(in_flight));
+                wanted.reserved = wanted.reserved.min(wanted.limit);
+                if wanted.limit == 0 {
+                    let later =
+                        |due: Option<Timestamp>| due.map(|due| due.max(self.now.saturating_add(SOON)));
+                    let due = Due { first: later(wanted.due.first), retry: later(wanted.due.retry) };
+                    claims.push(Claim { lane: wanted.lane, claimed: Vec::new(), due });
+                    continue;
+                }
+            }
             let claiming = Claiming {
                 lane: &wanted.lane,
                 now: self.now,
@@ -130,10 +166,17 @@ impl Work for Claims {
                 bytes: &mut bytes,
                 loaded: Vec::new(),
             };
-            claims.push(claiming.claim(session, wanted, &mut losses).await?);
+            claims.push(claiming.claim(session, &wanted, &mut losses).await?);
         }
         Ok((claims, losses))
     }
+}
+
+/// Returns how many deliveries of a lane other gateways have in flight.
+async fn of_others(session: &mut Session, lane: &Lane) -> Result<usize, Failure> {
+    let values = values![&lane.space, &lane.function, session.epoch()?];
+    let in_flight: i64 = get(&session.one(IN_FLIGHT, values).await?, "in_flight")?;
+    Ok(usize::try_from(in_flight).unwrap_or_default())
 }
 
 /// The deliveries of one lane that are being claimed.
@@ -154,7 +197,7 @@ impl Claiming<'_> {
         wanted: &Wanted,
         losses: &mut Losses,
     ) -> Result<Claim, Failure> {
-        let Wanted { lane, limit, reserved, retries, side, mut due, stop } = wanted.clone();
+        let Wanted { lane, limit, reserved, retries, side, mut due, stop, .. } = wanted.clone();
         let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= self.now);
         let (first_due, retry_due) = (is_due(due.first), is_due(due.retry));
         let reserved = self.take(session, DUE, true, 0, reserved).await?;
@@ -235,7 +278,8 @@ pub(super) async fn begin(
         let numbers: Vec<i64> = claimed.iter().map(|one| one.delivery).collect();
         let attempts: Vec<i64> = claimed.iter().map(|one| one.attempt.into()).collect();
         session.numbers.grow(room::bytes(claimed.len(), 0));
-        session.later(BEGIN, values![numbers.clone(), attempts.clone()]);
+        let owner = session.epoch()?;
+        session.later(BEGIN, values![numbers.clone(), attempts.clone(), owner]);
         session.later(ATTEMPT, values![numbers, attempts, now]);
     }
     Ok(claimed)

@@ -63,6 +63,7 @@ pub(super) async fn insert(session: &mut Session, mut requests: Vec<&mut Request
         return Ok(());
     }
     let stored = stored(session, &all).await?;
+    session.begun().await?;
     let (mut batch, mut endings, mut place) = (Batch::default(), Vec::new(), 0);
     let mut new: HashMap<Key<'_>, Vec<&NewEvent>> = HashMap::new();
     for (request, events) in requests.iter_mut().zip(&all) {

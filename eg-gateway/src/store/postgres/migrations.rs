@@ -1,5 +1,5 @@
-//! Creates the tables, and changes those of older versions. Only the gateway that has the lease does it, so that none changes
-//! the tables of another one that works.
+//! Creates the tables, and changes those of older versions. Each migration is one transaction, so if several gateways begin with
+//! the same one, the others find it done. Gateways that work meanwhile may be of the version before, so a migration only adds.
 
 use std::error::Error;
 use std::time::Duration;
@@ -15,8 +15,8 @@ mod embedded {
     refinery::embed_migrations!("src/store/postgres/migrations");
 }
 
-/// The tables that the lease needs.
-const LEASE: &str = include_str!("lease.sql");
+/// The tables that a gateway needs to join the others.
+const GATEWAYS: &str = include_str!("gateways.sql");
 
 /// How often a migration is tried that collides with the same one of another gateway.
 const TRIES: usize = 5;
@@ -31,7 +31,7 @@ enum Step {
     Migrate,
 }
 
-/// Prepares what the lease needs, and waits for the database if it cannot be reached.
+/// Prepares what a gateway needs to join the others, and waits for the database if it cannot be reached.
 ///
 /// # Errors
 /// Fails if the database is of a newer version, or would lose what it has committed.
@@ -80,7 +80,7 @@ async fn carry_out(settings: &Settings, step: Step) -> Result<(), Failure> {
     }
     // This only compares the versions.
     migrate(&mut client, Target::Version(0)).await?;
-    client.batch_execute(LEASE).await.map_err(|error| collided(error.into()))
+    client.batch_execute(GATEWAYS).await.map_err(|error| collided(error.into()))
 }
 
 async fn migrate(client: &mut tokio_postgres::Client, target: Target) -> Result<(), Failure> {

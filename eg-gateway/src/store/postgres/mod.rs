@@ -1,13 +1,15 @@
-//! The backend that keeps everything in a PostgreSQL database, with which one gateway at a time works. Others stand by.
+//! The backend that keeps everything in a PostgreSQL database, with which any number of gateways work at the same time.
 //!
 //! # How it keeps the invariants of the seam
 //! * Durable is what the database has committed. A database that answers before that (`synchronous_commit = off`) is refused.
-//! * All writes run over one connection of one gateway, those of one line in the order of the calls. A gateway that has lost
-//!   its lease, and a connection that was given up, can commit nothing any more (`numbers`). So everything in flight when a
-//!   gateway takes over was left by one that has ended or may not write.
+//! * The writing transactions of all gateways follow one another: each locks one row when it begins (`numbers`). So a gateway
+//!   sees what others have written before, numbers only grow, and two gateways never claim the same delivery.
+//! * The writes of a gateway run over one connection, those of one line in the order of the calls. A gateway that others have
+//!   removed, and a connection that was given up, can commit nothing any more (`numbers`). Whoever removes a gateway makes what
+//!   it had in flight due again in the same transaction (`suspects`), and it calls no functions by then (`standing`).
 //! * If a connection is lost during a commit, the writer finds out whether the commit succeeded before it answers (`writer`).
-//! * Numbers come from the row that each transaction changes, and only grow (`numbers`). So does the version of the
-//!   configuration: a change that is based on an older one does nothing.
+//! * A change of the configuration that is based on an older version does nothing. It is answered when all gateways work with it
+//!   (`neighbours`), so what is accepted afterwards, wherever, is decided by it.
 //! * Each event, edited payload and resource has a checksum.
 //!
 //! # Other databases
@@ -25,8 +27,9 @@ mod faults;
 mod give_up;
 mod import;
 mod jobs;
-mod lease;
+mod members;
 mod migrations;
+mod neighbours;
 mod numbers;
 mod queue;
 mod readers;
@@ -36,6 +39,7 @@ mod search;
 mod session;
 mod settings;
 mod slices;
+mod standing;
 mod stored;
 mod suspects;
 mod values;
@@ -49,11 +53,13 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use self::faults::Failure;
-use self::lease::{Lease, Standing};
+use self::members::Membership;
+use self::neighbours::Seen;
 use self::queue::Work;
 use self::readers::Readers;
 use self::session::Session;
 use self::settings::Settings;
+use self::standing::Standing;
 use self::values::values;
 use self::writer::Writer;
 use super::error::StoreError;
@@ -66,13 +72,19 @@ use crate::timestamp::Timestamp;
 /// How many runs of gateways the database remembers.
 const RUNS: i64 = 1_000;
 
+const RUN: &str = "
+    INSERT INTO runs (epoch, started_at, newest_at)
+    SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM gateways WHERE epoch <> $1 AND expires_at > now())";
+
 /// A store that is open. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct PostgresStore {
     writer: Writer,
     readers: Readers,
     standing: Arc<Standing>,
-    lease: Arc<Lease>,
+    membership: Arc<Membership>,
+    /// What this gateway knows of the others.
+    seen: Arc<Seen>,
     room: Arc<Room>,
     health: Arc<Health>,
     sweeps: Arc<Mutex<Sweeps>>,
@@ -122,19 +134,24 @@ impl PostgresStore {
             () = &mut stop => return Err(StoreError::Closed),
         }
         let standing = Arc::<Standing>::default();
-        let lease = Lease::wait(Arc::clone(&settings), Arc::clone(&standing), stop.as_mut()).await?;
+        let membership =
+            Membership::join(Arc::clone(&settings), Arc::clone(&standing), stop.as_mut()).await?;
+        let epoch = membership.epoch;
         let begun = tokio::select! {
-            begun = Self::begin(settings, Arc::clone(&standing), lease.epoch, now()) => begun,
+            begun = Self::begin(settings, Arc::clone(&standing), epoch, now()) => begun,
             () = standing.until_lost() => Err(StoreError::LeaseLost),
             () = stop => Err(StoreError::Closed),
         };
         match begun {
             Ok((writer, readers, room, health)) => {
-                let (lease, sweeps) = (Arc::new(lease), Arc::default());
-                Ok(Self { writer, readers, standing, lease, room, health, sweeps })
+                let (membership, seen) = (Arc::new(membership), Arc::new(Seen::new(epoch)));
+                let sweeps = Arc::default();
+                let store = Self { writer, readers, standing, membership, seen, room, health, sweeps };
+                store.meet().await?;
+                Ok(store)
             }
             Err(error) => {
-                lease.release().await;
+                membership.leave().await;
                 Err(error)
             }
         }
@@ -145,7 +162,6 @@ impl PostgresStore {
         migrations::prepare(settings).await
     }
 
-    /// Takes over what the last gateway has left.
     async fn begin(
         settings: Arc<Settings>,
         standing: Arc<Standing>,
@@ -156,7 +172,7 @@ impl PostgresStore {
         let (room, health) = (Arc::<Room>::default(), Arc::<Health>::default());
         let readers = Readers::new(&settings, Arc::clone(&standing))?;
         let writer = Writer::start(settings, standing, epoch, Arc::clone(&room), Arc::clone(&health)).await?;
-        suspects::recover(&writer, now).await?;
+        suspects::adopt(&writer, now).await?;
         writer.run(Run { epoch, now }).await?;
         Ok((writer, readers, room, health))
     }
@@ -165,7 +181,7 @@ impl PostgresStore {
         self.standing.check()
     }
 
-    /// Returns once another gateway has taken over.
+    /// Returns once other gateways have taken over.
     pub(in crate::store) async fn lost(&self) {
         self.standing.until_lost().await;
     }
@@ -193,10 +209,10 @@ impl PostgresStore {
     pub(in crate::store) async fn close(self) {
         self.writer.stop().await;
         // Clones may still exist in tasks that are ending. Without the writer they cannot change anything.
-        let had_lease = self.standing.check().is_ok();
+        let belongs = self.standing.check().is_ok();
         self.standing.closed();
-        if had_lease {
-            self.lease.release().await;
+        if belongs {
+            self.membership.leave().await;
         }
     }
 }
@@ -212,7 +228,7 @@ impl Work for Touch {
     }
 }
 
-/// Records that a run of a gateway begins.
+/// Records that a gateway begins, if none is there.
 struct Run {
     epoch: i64,
     now: Timestamp,
@@ -223,10 +239,7 @@ impl Work for Run {
 
     async fn run(&mut self, session: &mut Session) -> Result<(), Failure> {
         let newest_at = (session.numbers.event > 0).then_some(session.numbers.newest_at);
-        session.later(
-            "INSERT INTO runs (epoch, started_at, newest_at) VALUES ($1, $2, $3)",
-            values![self.epoch, self.now, newest_at],
-        );
+        session.later(RUN, values![self.epoch, self.now, newest_at]);
         session.later("DELETE FROM runs WHERE epoch <= $1", values![self.epoch - RUNS]);
         Ok(())
     }

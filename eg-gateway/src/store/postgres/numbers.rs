@@ -1,6 +1,6 @@
 //! Keeps the numbers of a store: the last ones that events and deliveries have, the version of the configuration, and the size
-//! of the store. They are in one row, which each writing transaction changes; so they show which was the last one, and nobody
-//! writes who may not.
+//! of the store. They are in one row, which each writing transaction locks when it begins. So the transactions of all gateways
+//! follow one another, and what is accepted later has larger numbers.
 
 use tokio_postgres::Row;
 
@@ -10,31 +10,32 @@ use super::values::{get, time, values};
 use crate::decide::catalog::Version;
 use crate::timestamp::Timestamp;
 
-/// The last statement of a transaction that writes. It fails if another gateway, or another connection, writes now; the
-/// division turns that into an error, so that the commit after it can be sent without waiting.
+/// The first statement of a transaction that writes. It waits for the transaction of another gateway.
+pub(super) const LOCK: &str =
+    "SELECT event, delivery, newest_at, bytes, version FROM writer WHERE id = 1 FOR UPDATE";
+
+/// The last statement of a transaction that writes. It fails if this gateway was removed, or another connection of it writes now;
+/// the division turns that into an error, so that the commit after it can be sent without waiting.
 const FENCE: &str = "
     WITH own AS (
-        UPDATE writer SET tick = $3, event = $4, delivery = $5, newest_at = $6, bytes = $7, version = $8
-        WHERE id = 1 AND epoch = $1 AND session = $2 RETURNING id)
-    SELECT 1 / count(*) FROM own";
-
-/// The columns that [`Numbers`] reads.
-pub(super) const COLUMNS: &str =
-    "writer.session, writer.tick, writer.event, writer.delivery, writer.newest_at,
-    writer.bytes, writer.version";
+        UPDATE gateways SET tick = $3 WHERE epoch = $1 AND session = $2 RETURNING epoch),
+    written AS (
+        UPDATE writer SET tick = writer.tick + 1, event = $4, delivery = $5, newest_at = $6, bytes = $7, version = $8
+        FROM own WHERE writer.id = 1 RETURNING writer.id)
+    SELECT 1 / count(*) FROM written";
 
 /// Which transactions may write: those of this connection of this gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fence {
     pub(super) epoch: i64,
     pub(super) session: i64,
+    /// The number of the last transaction of this gateway.
+    pub(super) tick: i64,
 }
 
 /// The numbers of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Numbers {
-    /// The last transaction.
-    pub(super) tick: i64,
     /// The last event.
     pub(super) event: i64,
     /// The last delivery.
@@ -48,9 +49,8 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// The numbers of a transaction that only reads.
+    /// The numbers of a transaction that only reads, or has not begun.
     pub(super) const NONE: Self = Self {
-        tick: 0,
         event: 0,
         delivery: 0,
         newest_at: Timestamp::from_millis(0),
@@ -60,7 +60,6 @@ impl Numbers {
 
     pub(super) fn read(row: &Row) -> Result<Self, Failure> {
         Ok(Self {
-            tick: get(row, "tick")?,
             event: get(row, "event")?,
             delivery: get(row, "delivery")?,
             newest_at: time(row, "newest_at")?,
@@ -83,11 +82,18 @@ impl Numbers {
     }
 }
 
-/// Makes the transaction the next one of `fence`, so that its commit fails if somebody else may write.
+/// Makes the transaction the next one of its gateway, so that its commit fails if the gateway may not write.
 pub(super) fn advance(session: &mut Session, fence: Fence) {
-    session.numbers.tick += 1;
-    let Numbers { tick, event, delivery, newest_at, version, bytes } = session.numbers;
-    let numbers =
-        values![fence.epoch, fence.session, tick, event, delivery, newest_at, bytes, version.number()];
+    let Numbers { event, delivery, newest_at, version, bytes } = session.numbers;
+    let numbers = values![
+        fence.epoch,
+        fence.session,
+        fence.tick + 1,
+        event,
+        delivery,
+        newest_at,
+        bytes,
+        version.number()
+    ];
     session.later(FENCE, numbers);
 }

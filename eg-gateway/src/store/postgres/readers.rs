@@ -14,10 +14,9 @@ use tokio_postgres::{Client, Row};
 
 use super::StoreError;
 use super::faults::Failure;
-use super::lease::Standing;
-use super::numbers::Numbers;
-use super::session::{Connected, READ, Session};
+use super::session::{Connected, Session};
 use super::settings::Settings;
+use super::standing::Standing;
 use super::values::Value;
 
 /// The number of connections for queries.
@@ -85,7 +84,7 @@ impl Readers {
             error => StoreError::Unreachable(error.to_string()),
         })?;
         let lent = Arc::new(Lent { object: Some(object), clean: AtomicBool::new(false) });
-        let session = Session::new(Arc::clone(&lent) as _, READ, Numbers::NONE);
+        let session = Session::reading(Arc::clone(&lent) as _);
         Ok(Reading { session, lent, _permit: permit })
     }
 }

@@ -1,6 +1,8 @@
 //! Runs the statements of one transaction over a connection. Statements whose results nobody needs wait until the next one
 //! and are sent with it, so a transaction costs as many round trips as it has questions.
 //!
+//! A transaction that writes locks the numbers of the store when it begins, so those of several gateways follow one another.
+//!
 //! Statements are never prepared by name, and nothing is left in a session, so that connections may go through a pool that
 //! lends them for a transaction.
 
@@ -9,21 +11,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use futures_util::future::{BoxFuture, MaybeDone, join, maybe_done, ready};
+use futures_util::future::{BoxFuture, MaybeDone, join4, maybe_done, ready};
 use futures_util::{FutureExt as _, TryStreamExt as _};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, RowStream};
 
 use super::faults::{Failure, patience};
-use super::numbers::Numbers;
+use super::numbers::{LOCK, Numbers};
 use super::values::Value;
 
 /// How a transaction that writes begins. A server must not wait for a gateway that has stopped in the middle of one.
-pub(super) const WRITE: &str =
+const WRITE: &str =
     "BEGIN; SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
 /// How a transaction begins that sees one state of the database.
-pub(super) const READ: &str = concat!(
+const READ: &str = concat!(
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '",
     patience!(),
     "s'; SET LOCAL idle_in_transaction_session_timeout = '30s'"
@@ -53,14 +55,35 @@ pub(super) struct Session {
     connection: Arc<dyn Connected>,
     /// How the transaction begins, if it has not begun.
     begin: Option<&'static str>,
+    /// The gateway that writes.
+    writer: Option<i64>,
     later: Vec<Later>,
-    /// The numbers as the transaction has changed them.
+    /// The numbers as the transaction has changed them. Until it has begun, there are none.
     pub(super) numbers: Numbers,
 }
 
 impl Session {
-    pub(super) fn new(connection: Arc<dyn Connected>, begin: &'static str, numbers: Numbers) -> Self {
-        Self { connection, begin: Some(begin), later: Vec::new(), numbers }
+    /// Creates a transaction that reads.
+    pub(super) fn reading(connection: Arc<dyn Connected>) -> Self {
+        Self { connection, begin: Some(READ), writer: None, later: Vec::new(), numbers: Numbers::NONE }
+    }
+
+    /// Creates a transaction of the gateway with this number.
+    pub(super) fn writing(connection: Arc<dyn Connected>, epoch: i64) -> Self {
+        Self { writer: Some(epoch), begin: Some(WRITE), ..Self::reading(connection) }
+    }
+
+    /// Returns the number of the gateway that writes.
+    pub(super) fn epoch(&self) -> Result<i64, Failure> {
+        self.writer.ok_or_else(|| Failure::Refused("the transaction only reads".to_owned()))
+    }
+
+    /// Begins the transaction if it has not begun, so that its numbers are those of the store.
+    pub(super) async fn begun(&mut self) -> Result<(), Failure> {
+        match self.begin {
+            Some(_) => self.after_earlier(ready(Ok(()))).await,
+            None => Ok(()),
+        }
     }
 
     /// Runs a statement with the next one.
@@ -110,10 +133,22 @@ impl Session {
     ) -> Result<T, Failure> {
         let (connection, later) = (Arc::clone(&self.connection), std::mem::take(&mut self.later));
         let client = client(&*connection)?;
-        let begin = self.begin.take().map(|begin| client.batch_execute(begin).boxed());
-        let later = later.iter().map(|(sql, values)| execute(client, sql, values).boxed());
-        let earlier = begin.into_iter().chain(later).map(maybe_done).collect();
-        let (earlier, last) = join(in_order(earlier), last).await;
+        let begin = self.begin.take();
+        let lock = begin.is_some() && self.writer.is_some();
+        let begin = begin.map(|begin| client.batch_execute(begin).boxed());
+        let begin = in_order(begin.into_iter().map(maybe_done).collect());
+        let lock = async {
+            if lock { rows(client, LOCK, &[]).await?.try_collect().await.map(Some) } else { Ok(None) }
+        };
+        let later = later.iter().map(|(sql, values)| maybe_done(execute(client, sql, values).boxed()));
+        let later = in_order(later.collect());
+        let (begun, locked, earlier, last) = join4(begin, lock, later, last).await;
+        begun?;
+        let locked: Option<Vec<Row>> = locked?;
+        if let Some(rows) = locked {
+            let row = rows.first().ok_or_else(|| Failure::unreadable("the store has no numbers"))?;
+            self.numbers = Numbers::read(row)?;
+        }
         earlier?;
         Ok(last?)
     }

@@ -1,4 +1,4 @@
-//! Recovers the deliveries that were in flight when a gateway ended, and claims those whose attempt an unexpected end has
+//! Recovers the deliveries that were in flight when their gateway ended, and claims those whose attempt an unexpected end has
 //! interrupted. `decide::suspects` decides when each of them is attempted.
 
 use tokio_postgres::Row;
@@ -22,13 +22,38 @@ const SUSPECTS: &str =
 
 const SUSPECT: &str = select!("d.state = 'pending' AND d.crashes > 0 AND d.seq = $1");
 
-/// Ends the attempts under way.
-const INTERRUPT: &str = "
-    UPDATE attempts SET outcome = 'interrupted', error = $1
-    WHERE outcome IS NULL AND delivery IN (SELECT seq FROM deliveries WHERE state = 'in_flight')";
+/// Ends the attempts under way that meet a condition.
+macro_rules! interrupt {
+    ($whose:literal) => {
+        concat!(
+            "UPDATE attempts SET outcome = 'interrupted', error = $2
+             WHERE outcome IS NULL AND delivery IN (SELECT seq FROM deliveries WHERE state = 'in_flight' AND ",
+            $whose,
+            ")"
+        )
+    };
+}
 
-const AGAIN: &str =
-    "UPDATE deliveries SET state = 'pending', due_at = $1, crashes = crashes + $2 WHERE state = 'in_flight'";
+/// Makes the deliveries in flight that meet a condition due again.
+macro_rules! again {
+    ($whose:literal) => {
+        concat!(
+            "UPDATE deliveries SET state = 'pending', due_at = $2, crashes = crashes + $3 WHERE state = 'in_flight' AND ",
+            $whose
+        )
+    };
+}
+
+const OWN: [&str; 2] = [interrupt!("owner = $1"), again!("owner = $1")];
+
+/// Those of gateways that do not exist any more.
+const ABANDONED: [&str; 2] = [
+    interrupt!("(owner IS NULL OR owner NOT IN (SELECT epoch FROM gateways WHERE epoch <> $1))"),
+    again!("(owner IS NULL OR owner NOT IN (SELECT epoch FROM gateways WHERE epoch <> $1))"),
+];
+
+// Nobody removes the row in which it looks for others.
+const REMOVE: &str = "DELETE FROM gateways WHERE epoch <> $1 AND expires_at <= now()";
 
 impl PostgresStore {
     pub(in crate::store) async fn suspects(&self) -> Result<Vec<Suspect>, StoreError> {
@@ -53,30 +78,54 @@ impl PostgresStore {
     }
 
     pub(in crate::store) async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
-        let why = "the gateway stopped before the function answered";
-        self.writer.run(Interruption { why, crashes: 0, now }).await
+        self.writer.run(Release { now }).await
+    }
+
+    /// Removes the gateways whose lease has run out, and makes what they had in flight due at `now`.
+    pub(super) async fn take_over(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.run(TakeOver { removes: true, now }).await
     }
 }
 
-/// Makes deliveries that were in flight when a gateway ended unexpectedly pending again, due at `now`.
-pub(super) async fn recover(writer: &Writer, now: Timestamp) -> Result<(), StoreError> {
-    let why = "the gateway ended unexpectedly before the function answered";
-    writer.run(Interruption { why, crashes: 1, now }).await
+/// Makes deliveries due at `now` that are in flight, and whose gateway is not there any more.
+pub(super) async fn adopt(writer: &Writer, now: Timestamp) -> Result<(), StoreError> {
+    writer.run(TakeOver { removes: false, now }).await
 }
 
-struct Interruption {
-    why: &'static str,
-    /// What is added to the crashes of a delivery.
-    crashes: i64,
+/// Makes the deliveries pending again that this gateway has in flight.
+struct Release {
     now: Timestamp,
 }
 
-impl Work for Interruption {
+impl Work for Release {
     type Output = ();
 
     async fn run(&mut self, session: &mut Session) -> Result<(), Failure> {
-        session.later(INTERRUPT, values![self.why]);
-        session.later(AGAIN, values![self.now, self.crashes]);
+        let (epoch, [interrupt, again]) = (session.epoch()?, OWN);
+        session.later(interrupt, values![epoch, "the gateway stopped before the function answered"]);
+        session.later(again, values![epoch, self.now, 0_i64]);
+        Ok(())
+    }
+}
+
+/// Makes the deliveries pending again that gateways had in flight which ended unexpectedly.
+struct TakeOver {
+    /// Whether gateways are removed that are silent.
+    removes: bool,
+    now: Timestamp,
+}
+
+impl Work for TakeOver {
+    type Output = ();
+
+    async fn run(&mut self, session: &mut Session) -> Result<(), Failure> {
+        let (epoch, [interrupt, again]) = (session.epoch()?, ABANDONED);
+        if self.removes {
+            session.later(REMOVE, values![epoch]);
+        }
+        let why = "the gateway ended unexpectedly before the function answered";
+        session.later(interrupt, values![epoch, why]);
+        session.later(again, values![epoch, self.now, 1_i64]);
         Ok(())
     }
 }

@@ -15,11 +15,11 @@ use tokio_util::task::AbortOnDropHandle;
 use super::StoreError;
 use super::events::insert;
 use super::faults::Failure;
-use super::lease::Standing;
-use super::numbers::{COLUMNS, Fence, Numbers, advance};
+use super::numbers::{Fence, Numbers, advance};
 use super::queue::{Answer, Message, Queue, Queued, Request, Work, Write};
-use super::session::{Session, WRITE};
+use super::session::Session;
 use super::settings::Settings;
+use super::standing::Standing;
 use super::values::get;
 use crate::decide::arrival::NewEvent;
 use crate::store::health::Health;
@@ -63,7 +63,6 @@ impl Writer {
         let (messages, arriving) = mpsc::unbounded_channel();
         let crowd = Arc::<Crowd>::default();
         let connection = Connection::open(&settings, epoch).await?;
-        room.measured(connection.numbers.bytes());
         let queue = Queue::new(arriving, Arc::clone(&crowd));
         let task = Task { settings, standing, epoch, room, health, queue, connection: Some(connection) };
         let task = Arc::new(Mutex::new(Some(tokio::spawn(task.run()))));
@@ -114,28 +113,27 @@ impl Writer {
 struct Connection {
     client: Arc<Client>,
     fence: Fence,
-    numbers: Numbers,
     _driver: AbortOnDropHandle<()>,
 }
 
 impl Connection {
-    /// Connects, and closes the store for the connection before this one: from now on, whatever that one has not committed
-    /// is never committed.
+    /// Connects, and closes the store for the connection of this gateway before this one: from now on, whatever that one has
+    /// not committed is never committed.
     async fn open(settings: &Settings, epoch: i64) -> Result<Self, Failure> {
         let (client, driver) = settings.connect().await?;
         let open = format!(
-            "UPDATE writer SET session = session + 1 WHERE id = 1 AND epoch = {epoch} RETURNING {COLUMNS}"
+            "UPDATE gateways SET session = session + 1 WHERE epoch = {epoch} RETURNING session, tick"
         );
         let opened = tokio::time::timeout(PATIENCE, client.query_typed(&open, &[])).await;
         let rows =
             opened.map_err(|_| Failure::Disconnected("the database did not answer in time".to_owned()))??;
         let row = rows.first().ok_or(Failure::Fenced)?;
-        let fence = Fence { epoch, session: get(row, "session")? };
-        Ok(Self { client: Arc::new(client), fence, numbers: Numbers::read(row)?, _driver: driver })
+        let fence = Fence { epoch, session: get(row, "session")?, tick: get(row, "tick")? };
+        Ok(Self { client: Arc::new(client), fence, _driver: driver })
     }
 
     fn begin(&self) -> Session {
-        Session::new(Arc::clone(&self.client) as _, WRITE, self.numbers)
+        Session::writing(Arc::clone(&self.client) as _, self.fence.epoch)
     }
 }
 
@@ -143,7 +141,7 @@ impl Connection {
 enum End {
     Committed(Numbers),
     Failed(Failure),
-    /// The connection was lost during the commit of the transaction with this number.
+    /// The connection was lost during the commit of the transaction of this gateway with this number.
     Unknown(i64, String),
 }
 
@@ -215,7 +213,10 @@ impl Task {
             };
             match together(connection, group).await {
                 End::Committed(numbers) => {
-                    self.now_at(numbers);
+                    self.room.measured(numbers.bytes());
+                    if let Some(connection) = &mut self.connection {
+                        connection.fence.tick += 1;
+                    }
                     return None;
                 }
                 End::Failed(Failure::Collided(_)) => {}
@@ -233,20 +234,13 @@ impl Task {
                     self.connection = None;
                     self.reconnect(true).await;
                     return match &self.connection {
-                        Some(connection) if connection.numbers.tick == tick => None,
+                        Some(connection) if connection.fence.tick == tick => None,
                         _ => Some(Failure::Disconnected(reason)),
                     };
                 }
             }
         }
         Some(Failure::Collided("the transaction collides with others".to_owned()))
-    }
-
-    fn now_at(&mut self, numbers: Numbers) {
-        self.room.measured(numbers.bytes());
-        if let Some(connection) = &mut self.connection {
-            connection.numbers = numbers;
-        }
     }
 
     /// Connects, once or until it succeeds. Writes that arrive meanwhile are refused after a while, so that they do not pile
@@ -313,7 +307,7 @@ async fn together(connection: &Connection, group: &mut [Queued]) -> End {
     let numbers = session.numbers;
     match tokio::time::timeout(PATIENCE, session.commit()).await.unwrap_or_else(|_| Err(late())) {
         Ok(()) => End::Committed(numbers),
-        Err(Failure::Disconnected(reason)) => End::Unknown(numbers.tick, reason),
+        Err(Failure::Disconnected(reason)) => End::Unknown(connection.fence.tick + 1, reason),
         Err(failure) => End::Failed(failure),
     }
 }
@@ -324,6 +318,7 @@ async fn run(session: &mut Session, group: &mut [Queued]) -> Result<(), Failure>
         Queued::Other(_) => None,
     });
     insert(session, requests.collect()).await?;
+    session.begun().await?;
     for queued in group {
         if let Queued::Other(job) = queued {
             job.run(session).await?;

@@ -115,7 +115,7 @@ pub(crate) fn claim_lane(
     (gate, notices): (&Gatekeeper, &Notices),
     losses: &mut Losses,
 ) -> rusqlite::Result<Claim> {
-    let Wanted { lane, limit, reserved, retries, side, mut due, stop } = wanted.clone();
+    let Wanted { lane, limit, reserved, retries, side, mut due, stop, .. } = wanted.clone();
     let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
     let (first_due, retry_due) = (is_due(due.first), is_due(due.retry));
     let mut claiming = Claiming {
@@ -332,8 +332,16 @@ mod tests {
         let notices = Notices { snapshot: configuration.current(), terms, clock };
         let lane = Lane { space: "default".to_owned(), function: "f".to_owned() };
         let due = Due { first: None, retry: Some(now) };
-        let wanted =
-            Wanted { lane, limit: 10, reserved: 0, retries: 10, side: Side::Oldest, due, stop: None };
+        let wanted = Wanted {
+            lane,
+            limit: 10,
+            room: 10,
+            reserved: 0,
+            retries: 10,
+            side: Side::Oldest,
+            due,
+            stop: None,
+        };
         let claim = move |c: &Connection| {
             insert_example(c, "default", "a", Timestamp::from_millis(1_000))?;
             c.execute_batch(

@@ -45,7 +45,8 @@ async fn claim(store: &PostgresStore, bytes: usize) -> Vec<Claimed> {
     let lane = Lane { space: "s".to_owned(), function: "f".to_owned() };
     let due = Due { first: Some(NOW), retry: None };
     let limit = 2 * EVENTS;
-    let wanted = Wanted { lane, limit, reserved: 0, retries: 9, side: Side::Oldest, due, stop: None };
+    let wanted =
+        Wanted { lane, limit, room: limit, reserved: 0, retries: 9, side: Side::Oldest, due, stop: None };
     let notices = notices(store).await;
     let gate = Gatekeeper::new(Arc::clone(&notices.snapshot), DeliveryPolicy::default());
     let (mut claims, losses) = store.claim(vec![wanted], NOW, bytes, gate, notices).await.unwrap();

@@ -153,7 +153,16 @@ async fn claim(store: &SqliteStore) -> (Vec<Claimed>, Losses) {
     );
     let lane = Lane { space: "default".to_owned(), function: "f".to_owned() };
     let due = Due { first: Some(NOW), retry: None };
-    let wanted = Wanted { lane, limit: 10_000, reserved: 0, retries: 0, side: Side::Oldest, due, stop: None };
+    let wanted = Wanted {
+        lane,
+        limit: 10_000,
+        room: 10_000,
+        reserved: 0,
+        retries: 0,
+        side: Side::Oldest,
+        due,
+        stop: None,
+    };
     let claimed = store.claim(vec![wanted], NOW, usize::MAX, gate, notices(store).await).await;
     let (mut claims, losses) = claimed.unwrap();
     (claims.remove(0).claimed, losses)

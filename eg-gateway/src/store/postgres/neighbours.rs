@@ -1,0 +1,196 @@
+//! Follows the other gateways of the store: which there are, what they made due, and which configuration they work with. Asks
+//! the database several times a second, because a pool between gateway and database forwards no notifications. Removes
+//! gateways whose lease has run out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::faults::Failure;
+use super::queue::Work;
+use super::session::Session;
+use super::values::{get, values};
+use super::{PostgresStore, StoreError};
+use crate::decide::catalog::Version;
+use crate::decide::members::Members;
+use crate::store::neighbours::{News, Waiting};
+use crate::timestamp::Timestamp;
+
+/// Reads all gateways.
+const GATEWAYS: &str = "
+    SELECT w.tick, w.version, g.epoch, g.expires_at <= now() AS is_silent FROM writer w, gateways g ORDER BY g.epoch";
+
+const WORKS_WITH: &str = "UPDATE gateways SET version = $2 WHERE epoch = $1 AND version < $2";
+
+const OUTDATED: &str = "SELECT name FROM gateways WHERE version < $1 AND epoch <> $2 LIMIT 1";
+
+/// How often the others are asked for.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How often it is asked whether there are others, while there are none.
+const PAUSE_ALONE: Duration = Duration::from_millis(250);
+
+/// How long a question may take in relation to the pause before the next one.
+const SHARE: u32 = 4;
+
+/// How often the others are asked for whether they work with a configuration.
+const CHANGING: Duration = Duration::from_millis(10);
+
+/// After so many leases, a gateway that has not taken a change over has another reason than its silence.
+const LATE: u32 = 3;
+
+/// What this gateway knows of the others.
+#[derive(Debug)]
+pub(super) struct Seen {
+    members: watch::Sender<Arc<Members>>,
+    last: Mutex<Last>,
+}
+
+/// What was known when the others were last asked for.
+#[derive(Debug, Default, Clone, Copy)]
+struct Last {
+    /// The transactions of all gateways.
+    tick: i64,
+    /// When it began, and how long it took.
+    asked: Option<(Instant, Duration)>,
+}
+
+impl Seen {
+    pub(super) fn new(epoch: i64) -> Self {
+        Self { members: watch::Sender::new(Arc::new(Members::alone(epoch))), last: Mutex::default() }
+    }
+
+    fn last(&self) -> Last {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PostgresStore {
+    pub(in crate::store) fn members(&self) -> Arc<Members> {
+        Arc::clone(&self.seen.members.borrow())
+    }
+
+    /// Waits until other gateways have changed something, and returns it. Removes those that are silent, and makes what they
+    /// had in flight due at `now`.
+    pub(in crate::store) async fn news(&self, now: impl Fn() -> Timestamp) -> News {
+        loop {
+            let last = self.seen.last();
+            if let Some((asked, took)) = last.asked {
+                let pause = if self.members().is_alone() { PAUSE_ALONE } else { PAUSE };
+                tokio::time::sleep_until(asked + pause.max(took * SHARE)).await;
+            }
+            let asked = Instant::now();
+            let news = self.ask(last, &now).await;
+            let took = asked.elapsed();
+            let mut known = self.seen.last.lock().unwrap_or_else(PoisonError::into_inner);
+            known.asked = Some((asked, took));
+            match news {
+                Ok((tick, news)) => {
+                    known.tick = tick;
+                    if let Some(news) = news {
+                        return news;
+                    }
+                }
+                // The lease tells the operator about a database that cannot be reached.
+                Err(error) => tracing::debug!(%error, "cannot ask for the other gateways"),
+            }
+        }
+    }
+
+    /// Returns how many transactions there were, and what has changed.
+    async fn ask(&self, last: Last, now: impl Fn() -> Timestamp) -> Result<(i64, Option<News>), StoreError> {
+        let Met { tick, version, silent, changed } = self.meet().await?;
+        if silent && self.may_judge() {
+            self.take_over(now()).await?;
+        }
+        if tick == last.tick && !changed {
+            return Ok((tick, None));
+        }
+        let waiting = Waiting { lanes: self.lanes().await?, suspects: self.suspects().await? };
+        Ok((tick, Some(News { version, waiting })))
+    }
+
+    /// Finds out which gateways there are.
+    pub(super) async fn meet(&self) -> Result<Met, StoreError> {
+        let own = self.membership.epoch;
+        let rows = self.readers.query(GATEWAYS, values![]).await?;
+        let first = rows.first().ok_or(StoreError::LeaseLost)?;
+        let (tick, version) = (get(first, "tick")?, Version::of_number(get(first, "version")?));
+        let (mut silent, mut alive) = (false, Vec::new());
+        for row in &rows {
+            let epoch = get(row, "epoch")?;
+            // Whoever asks is there.
+            if epoch == own || !get::<bool>(row, "is_silent")? {
+                alive.push(epoch);
+            } else {
+                silent = true;
+            }
+        }
+        let members = Members::new(own, alive);
+        let changed = self.seen.members.send_if_modified(|known| {
+            let changed = **known != members;
+            if changed {
+                tracing::info!(gateways = members.count(), "the gateways of the store have changed");
+                *known = Arc::new(members);
+            }
+            changed
+        });
+        Ok(Met { tick, version, silent, changed })
+    }
+
+    /// Returns whether this gateway has reached the database for so long that others which did not were silent meanwhile. After
+    /// the database was away, all leases have run out.
+    fn may_judge(&self) -> bool {
+        self.standing.steady_since().is_some_and(|since| since.elapsed() >= self.membership.lease())
+    }
+
+    /// Returns once all gateways work with this version of the configuration or a newer one, as this one does.
+    pub(in crate::store) async fn in_force(&self, version: Version) -> Result<(), StoreError> {
+        self.work_with(version).await?;
+        let late = Instant::now() + LATE * self.membership.lease();
+        loop {
+            self.standing.check()?;
+            let values = values![version.number(), self.membership.epoch];
+            let outdated = match self.readers.query(OUTDATED, values).await {
+                Ok(rows) if rows.is_empty() => return Ok(()),
+                Ok(rows) => get(&rows[0], "name")?,
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() > late {
+                return Err(StoreError::NotEverywhere(outdated));
+            }
+            tokio::time::sleep(CHANGING).await;
+        }
+    }
+
+    /// Lets the others know which version of the configuration this gateway works with.
+    pub(in crate::store) async fn work_with(&self, version: Version) -> Result<(), StoreError> {
+        self.writer.run(WorkWith(version)).await
+    }
+}
+
+struct WorkWith(Version);
+
+impl Work for WorkWith {
+    type Output = ();
+
+    async fn run(&mut self, session: &mut Session) -> Result<(), Failure> {
+        let epoch = session.epoch()?;
+        session.later(WORKS_WITH, values![epoch, self.0.number()]);
+        Ok(())
+    }
+}
+
+/// What a gateway finds when it looks for the others.
+pub(super) struct Met {
+    /// The transactions of all gateways.
+    tick: i64,
+    /// The version of the configuration.
+    version: Version,
+    /// Whether the lease of another gateway has run out.
+    silent: bool,
+    /// Whether there are others than before.
+    changed: bool,
+}
