@@ -91,13 +91,11 @@ impl Configuration {
 
     /// Works with the configuration of the store, if another gateway has made it `version`.
     pub(crate) async fn follow(&self, version: Version) {
-        if self.current().catalog.version.number() >= version.number() {
+        if self.current().catalog.version >= version {
             return;
         }
         match self.reload().await {
-            Ok(version) => {
-                tracing::info!(version = version.number(), "another gateway has changed the configuration");
-            }
+            Ok(version) => tracing::info!(?version, "another gateway has changed the configuration"),
             Err(error) => {
                 tracing::error!(%error, "cannot read the configuration that another gateway has changed");
             }

@@ -23,10 +23,9 @@ pub struct Options {
     pub config_addr: ListenAddr,
     /// Directory of the store. Created with mode 0700 if it does not exist.
     pub data_dir: PathBuf,
-    /// Database that keeps the store instead of `data_dir`. Several gateways may name the same one: one of them works, and the
-    /// others stand by.
+    /// Database that keeps the store instead of `data_dir`. Any number of gateways may work with the same one.
     pub store: Option<StoreUrl>,
-    /// How long the gateway that works with `store` may be silent before another one takes over. At least a second.
+    /// How long this gateway may be silent before others that work with `store` take over what it had under way. At least a second.
     pub store_lease: Duration,
     /// URL of a Lambda emulator on this machine, such as that of `cargo eg`. All `awslambda` functions are called there,
     /// over plain HTTP and without a signature; it takes precedence over `lambda_endpoint` and `aws_endpoint`. `None`: the

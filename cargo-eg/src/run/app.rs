@@ -361,7 +361,7 @@ async fn bind(
 }
 
 /// How long a start may take before it is said what it waits for.
-const STAND_BY: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 async fn start_gateway(state: &State, app: &Options, lambda: &str) -> Result<Gateway, Failure> {
     let ports = app.ports;
@@ -377,12 +377,10 @@ async fn start_gateway(state: &State, app: &Options, lambda: &str) -> Result<Gat
     options.store.clone_from(&app.store);
     let started = Gateway::start(options);
     tokio::pin!(started);
-    let started = match tokio::time::timeout(STAND_BY, &mut started).await {
+    let started = match tokio::time::timeout(PATIENCE, &mut started).await {
         Ok(started) => started,
         Err(_) => {
-            eprintln!(
-                "waiting for the store: another gateway works with the database, or the database does not answer"
-            );
+            eprintln!("waiting for the store: the database does not answer");
             started.await
         }
     };

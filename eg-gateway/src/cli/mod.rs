@@ -37,7 +37,7 @@ const IN_USE: u8 = 5;
 const NO_ROOM: u8 = 6;
 /// The process may not use the store.
 const NO_RIGHTS: u8 = 7;
-/// Another gateway has taken over the store.
+/// Other gateways have taken over the deliveries of this one.
 const TAKEN_OVER: u8 = 8;
 
 const EXIT_CODES: &str = "\
@@ -50,7 +50,7 @@ Exit codes:
   5  another gateway or another program uses the store
   6  the disk of the store is full
   7  the files of the store belong to somebody else, or cannot be written
-  8  another gateway has taken over the store in PostgreSQL; start this one again, and it stands by
+  8  other gateways of the store in PostgreSQL have taken over from this one; start it again
 
 You can write flags with one dash or two, and separate the value with = or a space.";
 

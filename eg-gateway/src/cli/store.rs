@@ -11,10 +11,10 @@ const VARIABLE: &str = "EVENT_GATEWAY_STORE";
 #[derive(Debug, clap::Args)]
 pub(super) struct Store {
     /// URL of a PostgreSQL database to keep the store in, instead of --embed-data-dir: postgres://USER:PASSWORD@HOST/DATABASE.
-    /// Gateways with the same one stand by for each other [default: $EVENT_GATEWAY_STORE]
+    /// Any number of gateways may work with the same one [default: $EVENT_GATEWAY_STORE]
     #[arg(long, value_name = "URL", conflicts_with = "embed_data_dir")]
     store: Option<String>,
-    /// How long the gateway that works with --store may be silent before another one takes over
+    /// How long a gateway that works with --store may be silent before the others take over what it had under way
     #[arg(long, value_name = "DURATION", default_value = "8s", value_parser = parse_duration)]
     store_lease: Duration,
 }

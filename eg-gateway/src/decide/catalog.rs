@@ -10,7 +10,7 @@ use super::refusal::{Kind, Refusal};
 use super::routes::Routing;
 
 /// The place of a configuration in the order of its changes. The store counts them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Version(i64);
 
 impl Version {

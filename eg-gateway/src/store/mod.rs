@@ -237,9 +237,13 @@ impl Store {
 #[cfg(feature = "postgres")]
 const LEASE: Duration = Duration::from_secs(8);
 
-/// How long to wait for the database. A gateway that was killed keeps it for as long as its lease.
+/// How long to wait for gateways to leave the database. One that was killed stays for as long as its lease.
 #[cfg(feature = "postgres")]
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The pause between attempts to have the database alone.
+#[cfg(feature = "postgres")]
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Moves the store in the directory `dir` into the database at `url`, which must be empty, or contain what an interrupted move
 /// has left. No gateway may use either of them. The store in `dir` stays; a gateway that opened it again would deliver
@@ -258,12 +262,8 @@ pub async fn migrate(dir: &Path, url: &StoreUrl) -> Result<MoveReport, StoreErro
     let from = opened.await.map_err(|_| StoreError::Closed)??;
     // Whoever waits for an answer wants to know at once what is wrong.
     PostgresStore::check_reachable(url.as_str()).await?;
-    let late = tokio::time::sleep(PATIENCE);
-    let opened = PostgresStore::open_for_import(url.as_str(), LEASE, clock::timestamp, late).await;
-    let to = opened.map_err(|error| match error {
-        StoreError::Closed => StoreError::Occupied,
-        other => other,
-    })?;
+    let to =
+        PostgresStore::open_for_import(url.as_str(), LEASE, clock::timestamp, std::future::pending()).await?;
     let moved = copy(from, &to).await;
     to.close().await;
     moved
@@ -271,7 +271,15 @@ pub async fn migrate(dir: &Path, url: &StoreUrl) -> Result<MoveReport, StoreErro
 
 #[cfg(feature = "postgres")]
 async fn copy(from: sqlite::Export, to: &PostgresStore) -> Result<MoveReport, StoreError> {
-    to.begin_import().await?;
+    let alone = async {
+        loop {
+            match to.begin_import().await {
+                Err(StoreError::Occupied) => tokio::time::sleep(PAUSE).await,
+                begun => return begun,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, alone).await.unwrap_or(Err(StoreError::Occupied))?;
     // The next page is read while one is written.
     let (pages, mut arriving) = tokio::sync::mpsc::channel(1);
     let reading = tokio::task::spawn_blocking(move || from.read(&pages));

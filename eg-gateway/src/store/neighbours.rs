@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Backend, Store, StoreError};
+use super::{Store, StoreError};
 use crate::decide::catalog::Version;
 use crate::decide::lanes::{Due, Lane};
 use crate::decide::members::Members;
@@ -10,7 +10,6 @@ use crate::decide::suspects::Suspect;
 use crate::timestamp::Timestamp;
 
 /// What has changed in the store.
-#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "other backends have one gateway"))]
 #[derive(Debug)]
 pub(crate) struct News {
     /// The version of the configuration.
@@ -19,7 +18,6 @@ pub(crate) struct News {
 }
 
 /// What waits in the store.
-#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "other backends have one gateway"))]
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(crate) lanes: Vec<(Lane, Due)>,
@@ -29,27 +27,17 @@ pub(crate) struct Waiting {
 impl Store {
     /// Returns the gateways that work with the store, as far as this one knows.
     pub(crate) fn members(&self) -> Arc<Members> {
-        match &self.backend {
-            Backend::Sqlite(_) => Arc::default(),
-            #[cfg(feature = "postgres")]
-            Backend::Postgres(backend) => backend.members(),
-        }
+        backend!(self.members())
     }
 
     /// Waits until gateways have changed something, this one included, and returns it. Gateways that are silent for longer than
     /// their lease are removed; what they had in flight becomes due at `now`.
     pub(crate) async fn news(&self, now: impl Fn() -> Timestamp) -> News {
-        match &self.backend {
-            Backend::Sqlite(_) => std::future::pending().await,
-            #[cfg(feature = "postgres")]
-            Backend::Postgres(backend) => {
-                let news = backend.news(now).await;
-                // A job may have begun or progressed.
-                self.signals.begin();
-                self.signals.progress();
-                news
-            }
-        }
+        let news = backend!(self.news(now).await);
+        // A job may have begun or progressed.
+        self.signals.begin();
+        self.signals.progress();
+        news
     }
 
     /// Lets the other gateways know that this one works with this version of the configuration.
@@ -57,23 +45,16 @@ impl Store {
     /// # Errors
     /// Fails if the store cannot be written.
     pub(crate) async fn work_with(&self, version: Version) -> Result<(), StoreError> {
-        match &self.backend {
-            Backend::Sqlite(_) => Ok(()),
-            #[cfg(feature = "postgres")]
-            Backend::Postgres(backend) => backend.work_with(version).await,
-        }
+        backend!(self.work_with(version).await)
     }
 
     /// Returns once each gateway works with this version of the configuration or a newer one. One that does not answer is removed
-    /// when its lease has run out, so this takes no longer than that while the store can be reached.
+    /// when its lease has run out, so this takes little longer than that while the store can be reached.
     ///
     /// # Errors
-    /// Fails if this gateway must not use the store any more.
+    /// Fails if this gateway must not use the store any more, and with [`StoreError::NotEverywhere`] if another one does not
+    /// work with the version although it renews its lease.
     pub(crate) async fn in_force(&self, version: Version) -> Result<(), StoreError> {
-        match &self.backend {
-            Backend::Sqlite(_) => Ok(()),
-            #[cfg(feature = "postgres")]
-            Backend::Postgres(backend) => backend.in_force(version).await,
-        }
+        backend!(self.in_force(version).await)
     }
 }

@@ -11,6 +11,9 @@ use crate::store::room;
 use crate::store::rows::{Column, Kind, Page, Table, Values};
 use crate::timestamp::Timestamp;
 
+const OTHERS: &str =
+    "SELECT EXISTS (SELECT 1 FROM gateways WHERE epoch <> $1 AND expires_at > now()) AS others";
+
 const STATE: &str = "
     SELECT EXISTS (SELECT 1 FROM counters WHERE space = '' AND name = 'import') AS incomplete,
            EXISTS (SELECT 1 FROM config) OR EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM counters) AS used";
@@ -37,7 +40,8 @@ impl PostgresStore {
     /// Begins to import rows, and removes what an interrupted import has left.
     ///
     /// # Errors
-    /// Returns [`StoreError::NotEmpty`] if the database has a store.
+    /// Returns [`StoreError::NotEmpty`] if the database has a store, and [`StoreError::Occupied`] if a gateway works with it. From
+    /// then on, none does.
     pub(in crate::store) async fn begin_import(&self) -> Result<(), StoreError> {
         self.writer.run(Begin).await
     }
@@ -57,6 +61,10 @@ impl Work for Begin {
     type Output = ();
 
     async fn run(&mut self, session: &mut Session) -> Result<(), Failure> {
+        let epoch = session.epoch()?;
+        if get(&session.one(OTHERS, values![epoch]).await?, "others")? {
+            return Err(StoreError::Occupied.into());
+        }
         let state = session.one(STATE, values![]).await?;
         if get(&state, "used")? && !get::<bool>(&state, "incomplete")? {
             return Err(StoreError::NotEmpty.into());

@@ -34,6 +34,7 @@ mod jobs;
 mod log;
 pub(crate) mod mark;
 mod migrate;
+mod neighbours;
 mod notices;
 mod open;
 mod place;
@@ -69,6 +70,7 @@ use super::retention::Sweeps;
 use super::room::Room;
 use super::state::StoreState;
 use crate::decide::catalog::Version;
+use crate::decide::members::Members;
 pub use check::{CheckReport, check};
 #[cfg(feature = "postgres")]
 pub(in crate::store) use export::Export;
@@ -87,6 +89,8 @@ pub(crate) struct SqliteStore {
     version: Arc<Mutex<Version>>,
     /// Where its files are.
     dir: Arc<Path>,
+    /// The only gateway.
+    members: Arc<Members>,
     /// Whether a backup is being made.
     backing_up: Arc<AtomicBool>,
     // Held as long as the store is open. The operating system releases it when the process ends, however it ends.

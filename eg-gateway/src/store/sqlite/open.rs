@@ -76,9 +76,10 @@ impl SqliteStore {
         room.measured(size::used(&connection)?);
         let (writer, queue) = Writer::new(Arc::clone(&room));
         let place = Arc::new(Place::new([path, dir.join(LOG), mark_path, dir.join(LOCK)]));
-        let (health, sweeps, version, backing_up) = Default::default();
+        let (health, sweeps, version, members, backing_up) = Default::default();
         let (dir, lock) = (Arc::from(dir), Arc::new(lock));
-        let store = Self { writer, readers, place, room, health, sweeps, version, dir, backing_up, lock };
+        let store =
+            Self { writer, readers, place, room, health, sweeps, version, dir, members, backing_up, lock };
         Ok(Idle { store, connection, queue, mark })
     }
 }

@@ -1,11 +1,11 @@
-//! Three gateways with one database, of which the one that works is killed at random moments under load.
+//! Three gateways with one database, which are killed at random moments under load.
 //!
 //! More kills than in the usual test run:
 //! `EG_KILLS=100 cargo test -p eg-gateway --test gateway postgres::crash -- --nocapture`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use eg_tests::postgres::Postgres;
@@ -46,48 +46,20 @@ fn work(under_way: &UnderWay, key: String, number: u64) -> Answer {
     answer
 }
 
-/// The gateways that stand by. Dropping this ends them, one after the other.
-struct Standbys {
-    url: String,
-    number: usize,
-    working: mpsc::Sender<Program>,
-    begun: mpsc::Receiver<Program>,
-}
+/// The gateways that run.
+type Running = Arc<Mutex<Vec<Api>>>;
 
-impl Standbys {
-    fn new(url: String) -> Self {
-        let (working, begun) = mpsc::channel();
-        Self { url, number: 0, working, begun }
-    }
-
-    /// Starts another one.
-    fn start(&mut self) {
-        let (command, working) = (command(&self.url, "1s"), self.working.clone());
-        std::thread::spawn(move || working.send(Program::spawn(command)));
-        self.number += 1;
-    }
-
-    /// Returns the next one that works.
-    fn next(&mut self) -> Option<Program> {
-        let program = self.begun.recv_timeout(PATIENCE).ok()?;
-        self.number -= 1;
-        Some(program)
-    }
-}
-
-impl Drop for Standbys {
-    fn drop(&mut self) {
-        while self.number > 0 && self.next().is_some() {}
-    }
-}
-
-async fn emit(key: usize, api: Arc<Mutex<Api>>, stop: Arc<AtomicBool>) -> BTreeSet<u64> {
+/// Emits events, each to another gateway.
+async fn emit(key: usize, running: Running, stop: Arc<AtomicBool>) -> BTreeSet<u64> {
     let mut acknowledged = BTreeSet::new();
     for number in 0.. {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let current = api.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let current = {
+            let running = running.lock().unwrap_or_else(PoisonError::into_inner);
+            running[fastrand::usize(..running.len())].clone()
+        };
         let event = json!({
             "specversion": "1.0", "type": "e", "source": "/test", "id": format!("{key}-{number}"),
             "partitionkey": key.to_string(), "data": number
@@ -118,46 +90,55 @@ async fn nothing_that_was_acknowledged_is_lost() {
     })
     .await;
     let url = server.database();
-    let mut standbys = Standbys::new(url);
-    standbys.start();
-    let mut active = standbys.next().unwrap();
-    active.api.event_type("e").await;
-    active.api.http_function("f", &functions.url("/")).await;
+    let mut programs: Vec<Program> = (0..GATEWAYS).map(|_| Program::spawn(command(&url, "1s"))).collect();
+    let api = programs[0].api.clone();
+    api.event_type("e").await;
+    api.http_function("f", &functions.url("/")).await;
     let subscription = json!({ "type": "async", "eventType": "e", "functionId": "f", "ordered": true });
-    active.api.create("subscriptions", subscription).await;
-    (1..GATEWAYS).for_each(|_| standbys.start());
-
-    let (api, stop) = (Arc::new(Mutex::new(active.api.clone())), Arc::new(AtomicBool::new(false)));
+    api.create("subscriptions", subscription).await;
+    let apis = |programs: &[Program]| programs.iter().map(|program| program.api.clone()).collect::<Vec<_>>();
+    let running: Running = Arc::new(Mutex::new(apis(&programs)));
+    let stop = Arc::new(AtomicBool::new(false));
     let emitters: Vec<_> =
-        (0..EMITTERS).map(|key| tokio::spawn(emit(key, Arc::clone(&api), Arc::clone(&stop)))).collect();
+        (0..EMITTERS).map(|key| tokio::spawn(emit(key, Arc::clone(&running), Arc::clone(&stop)))).collect();
     let mut slowest = Duration::ZERO;
     for _ in 0..kills {
         // The moment is random on purpose; what matters is that load is on by then.
-        let before: usize = arrived.lock().unwrap().values().map(Vec::len).sum();
-        let deadline = Instant::now() + PATIENCE;
-        while arrived.lock().unwrap().values().map(Vec::len).sum::<usize>() < before + 20 {
-            assert!(Instant::now() < deadline, "nothing is delivered any more");
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(..150))).await;
+        let mut killed = programs.swap_remove(fastrand::usize(..programs.len()));
+        killed.kill();
+        let died = Instant::now();
+        *running.lock().unwrap() = apis(&programs);
+        let command = command(&url, "1s");
+        programs.push(tokio::task::spawn_blocking(|| Program::spawn(command)).await.unwrap());
+        *running.lock().unwrap() = apis(&programs);
+        // Until each key goes on: what the dead gateway had under way is delivered.
+        let before: BTreeMap<_, _> =
+            arrived.lock().unwrap().iter().map(|(key, numbers)| (key.clone(), numbers.len())).collect();
+        let goes_on = |arrived: &BTreeMap<String, Vec<u64>>| {
+            (0..EMITTERS).all(|key| {
+                let key = key.to_string();
+                arrived.get(&key).map_or(0, Vec::len) > before.get(&key).copied().unwrap_or_default()
+            })
+        };
+        while !goes_on(&arrived.lock().unwrap()) {
+            assert!(died.elapsed() < PATIENCE, "nothing is delivered any more");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(fastrand::Rng::new().u64(..150))).await;
-        active.kill();
-        let died = Instant::now();
-        standbys.start();
-        active = standbys.next().expect("a standby takes over");
         slowest = slowest.max(died.elapsed());
-        *api.lock().unwrap() = active.api.clone();
     }
     stop.store(true, Ordering::Relaxed);
     let mut acknowledged = BTreeMap::new();
     for (key, emitter) in emitters.into_iter().enumerate() {
         acknowledged.insert(key.to_string(), emitter.await.unwrap());
     }
+    let api = &programs[0].api;
     let deadline = Instant::now() + PATIENCE * 4;
-    while active.api.accounting().await["pending"] != 0 {
+    while api.accounting().await["pending"] != 0 {
         assert!(Instant::now() < deadline, "deliveries do not come to an end");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let books = active.api.accounting().await;
+    let books = api.accounting().await;
     assert_eq!((&books["balanced"], &books["dead"]), (&json!(true), &json!(0)), "{books}");
     let collisions = &under_way.lock().unwrap().1;
     assert!(collisions.is_empty(), "called by two at the same time: {collisions:?}");
@@ -173,6 +154,6 @@ async fn nothing_that_was_acknowledged_is_lost() {
     }
     let delivered: usize = acknowledged.values().map(BTreeSet::len).sum();
     println!(
-        "{kills} kills: {delivered} acknowledged and delivered, {again} of them again; slowest takeover {slowest:?}"
+        "{kills} kills: {delivered} acknowledged and delivered, {again} of them again; slowest to go on {slowest:?}"
     );
 }

@@ -1,4 +1,4 @@
-//! Gateways with a store in PostgreSQL: one works, the others stand by.
+//! Gateways with a store in PostgreSQL, one or several at the same time.
 
 mod crash;
 mod moving;
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use eg_gateway::{Gateway, Options};
 use eg_tests::postgres::Postgres;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use reqwest::Method;
 
 use crate::process::{PROGRAM, Program};
 use crate::support::{Answer, Functions, PATIENCE, TestGateway, options};
@@ -31,28 +32,18 @@ fn command(url: &str, lease: &str) -> Command {
     command
 }
 
-/// Starts a gateway that stands by, and waits until it has asked for the lease.
-fn stand_by(server: &Postgres, url: &str, lease: &str) -> std::thread::JoinHandle<Program> {
-    let before = connections(server, url);
-    let mut command = command(url, lease);
-    command.env_remove("EVENT_GATEWAY_STORE").args(["--store", url]);
-    let standby = std::thread::spawn(move || Program::spawn(command));
-    let deadline = Instant::now() + PATIENCE;
-    // One that works has one more connection at least.
-    while connections(server, url) <= before {
-        assert!(Instant::now() < deadline, "the standby does not connect");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    assert!(!standby.is_finished(), "two gateways work at the same time");
-    standby
+/// Returns how many gateways work with the store.
+fn gateways(server: &Postgres, url: &str) -> u32 {
+    server.sql(url, "SELECT count(*) FROM gateways").parse().unwrap()
 }
 
-fn connections(server: &Postgres, url: &str) -> u32 {
-    let name = url.rsplit('/').next().unwrap();
-    let count = format!(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND application_name = 'event-gateway'"
-    );
-    server.sql("postgres", &count).parse().unwrap()
+/// Waits until so many gateways work with the store.
+fn until_gateways(server: &Postgres, url: &str, number: u32) {
+    let deadline = Instant::now() + PATIENCE;
+    while gateways(server, url) != number {
+        assert!(Instant::now() < deadline, "{} gateways", gateways(server, url));
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 async fn set_up(program: &Program, functions: &Functions) {
@@ -78,9 +69,9 @@ fn a_host_without_an_address_ends_the_start() {
     assert!(error.contains(reason) && !error.contains("secret"), "{error}");
 }
 
-/// The promise behind a 202, across gateways: what is under way when one dies is delivered by the next.
+/// The promise behind a 202, across gateways: what is under way when one dies is delivered by another.
 #[tokio::test]
-async fn a_standby_takes_over_when_the_active_gateway_dies() {
+async fn what_a_gateway_had_under_way_that_dies_goes_on_elsewhere() {
     let Some(server) = Postgres::shared() else { return };
     let alive = Arc::new(AtomicBool::new(false));
     let answering = Arc::clone(&alive);
@@ -89,61 +80,123 @@ async fn a_standby_takes_over_when_the_active_gateway_dies() {
     })
     .await;
     let url = server.database();
-    let mut active = Program::spawn(command(&url, "1s"));
-    set_up(&active, &functions).await;
+    let mut first = Program::spawn(command(&url, "1s"));
+    set_up(&first, &functions).await;
     for id in ["a", "b", "c"] {
-        active.api.emit("e", id).await;
+        first.api.emit("e", id).await;
     }
     functions.next_call().await;
-    let standby = stand_by(server, &url, "1s");
-    active.kill();
+    let second = Program::spawn(command(&url, "1s"));
+    // It works at once.
+    second.api.emit("e", "d").await;
+    first.kill();
     let died = Instant::now();
     while functions.try_call().is_some() {}
     alive.store(true, Ordering::SeqCst);
-    let standby = tokio::task::spawn_blocking(|| standby.join().unwrap()).await.unwrap();
+    second.api.wait_for_books("delivered", 4).await;
     assert!(died.elapsed() < Duration::from_secs(10), "{:?}", died.elapsed());
-    standby.api.wait_for_books("delivered", 3).await;
-    // It works like any other gateway.
-    standby.api.emit("e", "d").await;
-    standby.api.wait_for_books("delivered", 4).await;
-    assert!(standby.api.dead_letters().await.is_empty());
+    assert!(second.api.dead_letters().await.is_empty());
+    assert_eq!(gateways(server, &url), 1);
 }
 
 #[tokio::test]
-async fn a_standby_takes_over_at_once_when_the_active_gateway_stops() {
+async fn a_gateway_that_stops_leaves_its_work_to_the_others_at_once() {
     let Some(server) = Postgres::shared() else { return };
-    let functions = Functions::accepting().await;
+    let working = Arc::new(AtomicBool::new(false));
+    let answering = Arc::clone(&working);
+    let functions = Functions::start(move |_| {
+        Answer::Http(if answering.load(Ordering::SeqCst) { 200 } else { 500 }, String::new())
+    })
+    .await;
     let url = server.database();
-    let mut active = Program::spawn(command(&url, "60s"));
-    set_up(&active, &functions).await;
-    let standby = stand_by(server, &url, "60s");
-    active.terminate();
-    assert_eq!(active.wait().code(), Some(0));
+    let mut stopping = Program::spawn(command(&url, "60s"));
+    set_up(&stopping, &functions).await;
+    let other = Program::spawn(command(&url, "60s"));
+    for id in 0..20 {
+        stopping.api.emit("e", &id.to_string()).await;
+    }
+    stopping.terminate();
+    assert_eq!(stopping.wait().code(), Some(0));
+    assert_eq!(gateways(server, &url), 1);
+    working.store(true, Ordering::SeqCst);
     let stopped = Instant::now();
-    let standby = tokio::task::spawn_blocking(|| standby.join().unwrap()).await.unwrap();
+    other.api.wait_for_books("delivered", 20).await;
     assert!(stopped.elapsed() < PATIENCE, "{:?}", stopped.elapsed());
-    standby.api.emit("e", "a").await;
-    standby.api.wait_for_books("delivered", 1).await;
-    // A gateway that stands by stops when it is told to.
-    let waiting = command(&url, "60s").spawn().unwrap();
+    // One that waits for its database stops when it is told to.
+    let waiting = command("postgres://nobody@127.0.0.1:1/nothing", "60s").spawn().unwrap();
     let mut waiting = crate::process::Running(waiting);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut log = std::io::BufReader::new(waiting.0.stderr.take().unwrap());
             let mut line = String::new();
-            while !line.contains("standing by") {
+            while !line.contains("trying again") {
                 line.clear();
-                assert_ne!(
-                    std::io::BufRead::read_line(&mut log, &mut line).unwrap(),
-                    0,
-                    "it does not stand by"
-                );
+                assert_ne!(std::io::BufRead::read_line(&mut log, &mut line).unwrap(), 0, "it does not wait");
             }
         });
     });
     signal(waiting.0.id(), "TERM");
     let ended = waiting.0.wait().unwrap();
     assert_eq!((ended.code(), ended.signal()), (Some(0), None));
+}
+
+/// Each accepts, delivers, and answers about everything.
+#[tokio::test]
+async fn all_gateways_are_equal() {
+    let Some(server) = Postgres::shared() else { return };
+    let url = server.database();
+    let mut functions = Functions::start(|call| match call.json()["id"] == "bad" {
+        true => Answer::Http(400, "no".to_owned()),
+        false => Answer::Http(200, String::new()),
+    })
+    .await;
+    let programs: Vec<Program> = (0..3).map(|_| Program::spawn(command(&url, "8s"))).collect();
+    let api = |number: usize| &programs[number % programs.len()].api;
+    const FUNCTIONS: usize = 12;
+    // What one of them has answered is in force at the others.
+    api(0).event_type("e").await;
+    let mut subscriptions = Vec::new();
+    for function in 0..FUNCTIONS {
+        let id = format!("f{function}");
+        api(function).http_function(&id, &functions.url(&format!("/{id}"))).await;
+        subscriptions.push(api(function + 1).subscribe("e", &id).await);
+    }
+    let emitted = (0..60).map(|number| async move {
+        let id = if number == 59 { "bad".to_owned() } else { number.to_string() };
+        api(number).emit("e", &id).await;
+    });
+    futures_util::future::join_all(emitted).await;
+    // The same event again, at another gateway.
+    assert_eq!(api(1).try_emit("e", "0").await.unwrap().status(), 202);
+    for program in &programs {
+        program.api.wait_for_books("delivered", 59 * FUNCTIONS as u64).await;
+        assert_eq!(program.api.wait_for_dead_letters(FUNCTIONS).await.len(), FUNCTIONS);
+    }
+    let mut calls = 0;
+    while functions.try_call().is_some() {
+        calls += 1;
+    }
+    assert_eq!(calls, 60 * FUNCTIONS, "each delivery is attempted once");
+    // Each made some of the calls.
+    let owners = server.sql(&url, "SELECT count(DISTINCT owner) FROM deliveries");
+    assert_eq!(owners, "3");
+    // A job that one of them begins, whichever runs it.
+    let (status, body) = api(2).config(Method::POST, "default/dead-letters/redrive", "").await;
+    assert_eq!((status, body.as_str()), (202, "{\"redriven\":12,\"skipped\":0}\n"));
+    for _ in 0..FUNCTIONS {
+        assert_eq!(functions.next_call().await.json()["id"], "bad");
+    }
+    api(1).wait_for_dead_letters(FUNCTIONS).await;
+    // Nobody is called any more by a subscription whose deletion was answered.
+    for id in &subscriptions {
+        let (status, body) = api(1).config(Method::DELETE, &format!("default/subscriptions/{id}"), "").await;
+        assert_eq!(status, 204, "{body}");
+    }
+    for number in 0..9 {
+        api(number).emit("e", &format!("nobody {number}")).await;
+    }
+    let accepted = api(0).accounting().await["accepted"].clone();
+    assert_eq!(accepted, 60 * FUNCTIONS);
 }
 
 fn signal(process: u32, name: &str) {
@@ -159,9 +212,9 @@ async fn a_gateway_that_was_paused_stores_nothing_any_more() {
     let url = server.database();
     let mut paused = Program::spawn(command(&url, "1s"));
     set_up(&paused, &functions).await;
-    let standby = stand_by(server, &url, "1s");
+    let active = Program::spawn(command(&url, "1s"));
     signal(paused.id(), "STOP");
-    let active = tokio::task::spawn_blocking(|| standby.join().unwrap()).await.unwrap();
+    until_gateways(server, &url, 1);
     active.api.emit("e", "a").await;
     // It is sent while the gateway is paused, which reads it as soon as it goes on.
     let late = tokio::spawn({
@@ -200,9 +253,9 @@ async fn a_gateway_that_was_paused_begins_no_calls() {
         paused.api.emit("e", id).await;
         functions.next_call().await;
     }
-    let standby = stand_by(server, &url, "1s");
+    let active = Program::spawn(command(&url, "1s"));
     signal(paused.id(), "STOP");
-    let active = tokio::task::spawn_blocking(|| standby.join().unwrap()).await.unwrap();
+    until_gateways(server, &url, 1);
     works.store(true, Ordering::SeqCst);
     active.api.wait_for_books("delivered", 3).await;
     while functions.try_call().is_some() {}
@@ -232,7 +285,7 @@ async fn a_directory_counts_more_than_the_variable() {
     assert!(data.exists());
 }
 
-/// It kept the lease, so no other gateway started until that had run out.
+/// Its row kept changes of the configuration waiting until its lease had run out.
 #[tokio::test]
 async fn a_start_that_fails_keeps_nothing() {
     let Some(server) = Postgres::shared() else { return };
@@ -292,12 +345,13 @@ async fn a_pool_between_gateway_and_database_changes_nothing() {
     active.api.wait_for_books("delivered", 200).await;
     assert_eq!(active.api.wait_for_dead_letters(1).await[0]["eventId"], "bad");
     // Its transactions come through other connections of the pool; the lease is a row all the same.
-    let standby = stand_by(server, &database, "1s");
+    let other = Program::spawn(command(&database, "1s"));
+    assert_eq!(gateways(server, &database), 2);
     active.kill();
-    let standby = tokio::task::spawn_blocking(|| standby.join().unwrap()).await.unwrap();
-    standby.api.emit("e", "after").await;
-    standby.api.wait_for_books("delivered", 201).await;
-    assert_eq!(standby.api.dead_letters().await.len(), 1);
+    other.api.emit("e", "after").await;
+    other.api.wait_for_books("delivered", 201).await;
+    assert_eq!(other.api.dead_letters().await.len(), 1);
+    until_gateways(server, &database, 1);
 }
 
 /// Somebody between the gateway and the database sees nothing, and cannot take the place of the database.

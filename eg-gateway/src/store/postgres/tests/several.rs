@@ -41,7 +41,7 @@ async fn emit(store: &PostgresStore, id: &str, order: Option<&str>) {
         unique_since: Some(Timestamp::EARLIEST),
         notices: Vec::new(),
     };
-    store.accept("s", Arc::from([event]), notices(store).await).await.unwrap();
+    let _ = store.accept("s", Arc::from([event]), notices(store).await).await.unwrap();
 }
 
 fn lane() -> Lane {
@@ -71,7 +71,7 @@ async fn finish(store: &PostgresStore, claimed: &Claimed) {
     let (duration, next) = (Duration::ZERO, Next::Delivered);
     let finish =
         Finish { delivery, attempt, duration, next, ordered, suspect: claimed.crashes > 0, now: NOW };
-    store.finish(vec![finish], notices(store).await).await.unwrap();
+    let _ = store.finish(vec![finish], notices(store).await).await.unwrap();
 }
 
 fn ids(claimed: &[Claimed]) -> Vec<&str> {
