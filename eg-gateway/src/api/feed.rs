@@ -48,6 +48,7 @@ async fn watch(
     // Browsers cannot set the header on the first connection.
     let id = id.filter(|id| !id.is_empty()).or_else(|| query.text("lastEventId"));
     let rule = "the id of an event of this feed";
+    app.feed.prepare().await;
     let watcher = app.feed.watch(id.as_deref()).ok_or_else(|| ApiError::bad_query("lastEventId", rule))?;
     let room = app.memory.reserve([Some(client), None], WATCHER).map_err(ApiError::no_memory)?;
     let next = async |(mut watcher, room): (Watcher, Reservation)| {

@@ -24,7 +24,7 @@ use crate::configuration::{ChangeError, Configuration};
 use crate::decide::routes::Routing;
 use crate::deliver::engine::{Capacity, Engine};
 use crate::deliver::{Callers, Delivering, Invoker};
-use crate::feed::Feed;
+use crate::feed::{self, Feed};
 use crate::jobs::Jobs;
 use crate::neighbours;
 use crate::options::Options;
@@ -128,12 +128,13 @@ impl Gateway {
 
         let tls = ClientTls::new(options.ca_file.as_deref()).map_err(StartError::Roots)?;
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
-        let (clock, spans, feed) = (Clock::system(), spans(&options, &tls)?, Feed::new(stop.clone()));
+        let (clock, spans) = (Clock::system(), spans(&options, &tls)?);
         let invoker = Invoker::new(Callers::new(&options, &tls), spans.clone());
         let store = match shared {
             Some(store) => store,
             None => open_store(&options).await?,
         };
+        let feed = if store.shares_feed() { Feed::shared(stop.clone()) } else { Feed::new(stop.clone()) };
         let stops = store.stops().await?;
         clock::not_before(store.reached().await?);
         leave_time(data_dir.as_deref());
@@ -157,6 +158,7 @@ impl Gateway {
 
         let mut tasks = JoinSet::new();
         tasks.spawn(engine.run());
+        tasks.spawn(feed::share(feed.clone(), store.clone()));
         tasks.spawn(neighbours::follow(Arc::clone(&delivering), wakeups));
         tasks.spawn(jobs.run());
         tasks.spawn(leave_time_regularly(data_dir.clone(), stop.clone()));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::feed::SharedFeed;
 use super::{Store, StoreError};
 use crate::decide::catalog::Version;
 use crate::decide::lanes::{Due, Lane};
@@ -15,6 +16,7 @@ pub(crate) struct News {
     /// The version of the configuration.
     pub(crate) version: Version,
     pub(crate) waiting: Waiting,
+    pub(crate) feed: SharedFeed,
 }
 
 /// What waits in the store.

@@ -1,7 +1,6 @@
 //! Functions that decide which events of a type come in.
 
 use reqwest::{Method, Response};
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, CLOUDEVENTS, Functions, TestGateway};
@@ -141,9 +140,8 @@ async fn only_a_yes_is_a_yes() {
         }
         gateway.gateway.shutdown().await;
         assert!(functions.try_call().is_none(), "{reply}");
-        let store = Connection::open(gateway.dir.path().join("data/event-gateway.db")).unwrap();
-        let stored: u32 = store.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap();
-        assert_eq!(stored, 0, "{reply}");
+        let events = crate::support::stored(&gateway.dir, "SELECT count(*) AS value FROM events");
+        assert_eq!(events, ["0"], "{reply}");
     }
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use reqwest::Response;
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::support::{CLOUDEVENTS, Functions, TestGateway};
@@ -27,8 +26,7 @@ async fn subscribed(gateway: TestGateway, functions: &Functions) -> TestGateway 
 
 /// How many events are on disk.
 fn stored(gateway: &TestGateway) -> u32 {
-    let store = Connection::open(gateway.dir.path().join("data/event-gateway.db")).unwrap();
-    store.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap()
+    crate::support::stored(&gateway.dir, "SELECT count(*) AS value FROM events")[0].parse().unwrap()
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ async fn the_gateway_has_figures_of_all_spaces() {
     .await;
     assert_eq!(after.backlog, 1);
     assert!(after.oldest_waiting_since.unwrap() >= after.started_at);
-    assert!(after.store_bytes >= before.store_bytes && before.store_bytes > 0);
+    assert!(after.store_bytes >= before.store_bytes && after.store_bytes > 0);
     assert!(after.minutes.len() <= 3, "{:?}", after.minutes);
     assert_eq!(after.version, env!("CARGO_PKG_VERSION"));
 }

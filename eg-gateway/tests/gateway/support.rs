@@ -11,7 +11,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use eg_gateway::{Activity, Gateway, Options, PrivateTargets};
 use eg_sdk::errors::{ErrorBody, ErrorDetail};
+use eg_tests::postgres::Postgres;
 use reqwest::{Client, Method};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -32,6 +34,30 @@ pub(crate) fn options(dir: &TempDir) -> Options {
     options.retry.min_backoff = Duration::from_millis(1);
     options.retry.max_backoff = Duration::from_millis(5);
     options
+}
+
+/// If this variable is set, gateways in this process have their stores in PostgreSQL.
+pub(crate) const IN_POSTGRES: &str = "EG_TEST_IN_POSTGRES";
+
+/// Returns the database that takes the place of the store in a directory.
+fn database(dir: &TempDir) -> String {
+    let note = dir.path().join("database");
+    std::fs::read_to_string(&note).unwrap_or_else(|_| {
+        let url = Postgres::shared().expect("PostgreSQL is there").database();
+        std::fs::write(note, &url).unwrap();
+        url
+    })
+}
+
+/// Returns the rows of a query for one column in the store of a gateway, as text.
+pub(crate) fn stored(dir: &TempDir, query: &str) -> Vec<String> {
+    if std::env::var_os(IN_POSTGRES).is_some() {
+        let rows = Postgres::shared().expect("PostgreSQL is there").sql(&database(dir), query);
+        return rows.lines().map(str::to_owned).collect();
+    }
+    let store = Connection::open(dir.path().join("data/event-gateway.db")).unwrap();
+    let mut statement = store.prepare(&format!("SELECT CAST(value AS TEXT) FROM ({query})")).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
 /// Talks to a gateway, wherever it runs.
@@ -62,6 +88,9 @@ impl TestGateway {
     /// Starts a gateway on the store of an earlier one.
     pub(crate) async fn open(dir: TempDir, change: impl FnOnce(&mut Options)) -> Self {
         let mut options = options(&dir);
+        if std::env::var_os(IN_POSTGRES).is_some() {
+            options.store = Some(database(&dir).parse().unwrap());
+        }
         change(&mut options);
         let gateway = Gateway::start(options).await.unwrap();
         let api = Api::new(gateway.events_url(), gateway.config_url());

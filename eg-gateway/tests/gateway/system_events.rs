@@ -1,11 +1,10 @@
 //! The events by which the gateway tells what it does.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use reqwest::Method;
-use rusqlite::Connection;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::support::{Answer, Functions, TestGateway};
 
@@ -56,9 +55,8 @@ async fn told(functions: &mut Functions, count: usize) -> BTreeMap<String, Value
     told
 }
 
-fn stored(dir: &Path) -> u32 {
-    let store = Connection::open(dir.join("data/event-gateway.db")).unwrap();
-    store.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap()
+fn stored(dir: &TempDir) -> u32 {
+    crate::support::stored(dir, "SELECT count(*) AS value FROM events")[0].parse().unwrap()
 }
 
 #[tokio::test]
@@ -109,7 +107,7 @@ async fn synchronous_calls_are_told() {
         assert_eq!(told["eventgateway.event.received"]["path"], path);
         assert_eq!(told["eventgateway.function.invoking"]["event"]["data"]["path"], path);
     }
-    assert_eq!(stored(gateway.dir.path()), 7, "the requests themselves were answered, not stored");
+    assert_eq!(stored(&gateway.dir), 7, "the requests themselves were answered, not stored");
 }
 
 /// A watcher that fails would be told of its own failure, and fail again.
@@ -122,11 +120,8 @@ async fn failing_watchers_are_not_told_of_themselves() {
     // received, invoking, invocationFailed, functionError, and the event itself
     gateway.api.wait_for_dead_letters(5).await;
     gateway.gateway.shutdown().await;
-    let store = Connection::open(gateway.dir.path().join("data/event-gateway.db")).unwrap();
-    let types: Vec<String> = {
-        let mut statement = store.prepare("SELECT type FROM events ORDER BY type").unwrap();
-        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
-    };
+    let mut types = crate::support::stored(&gateway.dir, "SELECT type AS value FROM events");
+    types.sort();
     assert_eq!(types, ["e", ALL[0], ALL[3], ALL[1], ALL[4]]);
 }
 
@@ -138,7 +133,7 @@ async fn spaces_are_told_only_of_themselves() {
     let request =
         gateway.api.client.post(format!("{}/spaces/acme/", gateway.api.events)).header("event", "e");
     assert_eq!(request.send().await.unwrap().status(), 202);
-    assert_eq!(stored(gateway.dir.path()), 1);
+    assert_eq!(stored(&gateway.dir), 1);
     gateway.api.emit("e", "mine").await;
     let told = told(&mut functions, 1).await;
     assert_eq!(told["eventgateway.event.received"]["event"]["id"], "mine");
@@ -170,7 +165,7 @@ async fn subscriptions_to_system_events_have_filters_too() {
     let [accepted, filtered, duplicates] = ["accepted", "filtered", "duplicates"].map(|name| &books[name]);
     assert_eq!((accepted, filtered, duplicates), (&json!(3), &json!(1), &json!(1)));
     assert_eq!((&books["pending"], &books["balanced"]), (&json!(0), &json!(true)));
-    assert_eq!(stored(gateway.dir.path()), 4, "of the duplicate nobody is told");
+    assert_eq!(stored(&gateway.dir), 4, "of the duplicate nobody is told");
 
     // Stored system events find their subscribers again, although they came from no request.
     let (status, body) = gateway.api.config(Method::POST, "default/replays", r#"{"from":"0"}"#).await;
@@ -255,5 +250,5 @@ async fn the_end_of_a_dead_letters_own_event_is_not_told() {
     gateway.api.wait_for_books("dead", 2).await;
     gateway.gateway.shutdown().await;
     assert!(functions.try_call().is_none());
-    assert_eq!(stored(gateway.dir.path()), 2);
+    assert_eq!(stored(&gateway.dir), 2);
 }

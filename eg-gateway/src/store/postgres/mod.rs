@@ -24,6 +24,7 @@ mod dead_letters;
 mod deliveries;
 mod events;
 mod faults;
+mod feed;
 mod give_up;
 mod import;
 mod jobs;

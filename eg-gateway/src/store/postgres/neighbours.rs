@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::faults::Failure;
@@ -15,12 +15,14 @@ use super::values::{get, values};
 use super::{PostgresStore, StoreError};
 use crate::decide::catalog::Version;
 use crate::decide::members::Members;
+use crate::store::feed::SharedFeed;
 use crate::store::neighbours::{News, Waiting};
 use crate::timestamp::Timestamp;
 
 /// Reads all gateways.
 const GATEWAYS: &str = "
-    SELECT w.tick, w.version, g.epoch, g.expires_at <= now() AS is_silent FROM writer w, gateways g ORDER BY g.epoch";
+    SELECT w.tick, w.version, g.epoch, g.watches, g.expires_at <= now() AS is_silent
+    FROM writer w, gateways g ORDER BY g.epoch";
 
 const WORKS_WITH: &str = "UPDATE gateways SET version = $2 WHERE epoch = $1 AND version < $2";
 
@@ -46,6 +48,8 @@ const LATE: u32 = 3;
 pub(super) struct Seen {
     members: watch::Sender<Arc<Members>>,
     last: Mutex<Last>,
+    /// Notified when it should be asked for news at once.
+    hurry: Notify,
 }
 
 /// What was known when the others were last asked for.
@@ -55,11 +59,19 @@ struct Last {
     tick: i64,
     /// When it began, and how long it took.
     asked: Option<(Instant, Duration)>,
+    /// The next entry of the feed, while somebody watches.
+    feed: Option<i64>,
 }
 
 impl Seen {
     pub(super) fn new(epoch: i64) -> Self {
-        Self { members: watch::Sender::new(Arc::new(Members::alone(epoch))), last: Mutex::default() }
+        let members = watch::Sender::new(Arc::new(Members::alone(epoch)));
+        Self { members, last: Mutex::default(), hurry: Notify::new() }
+    }
+
+    /// Asks for news at once.
+    pub(super) fn look(&self) {
+        self.hurry.notify_one();
     }
 
     fn last(&self) -> Last {
@@ -79,7 +91,9 @@ impl PostgresStore {
             let last = self.seen.last();
             if let Some((asked, took)) = last.asked {
                 let pause = if self.members().is_alone() { PAUSE_ALONE } else { PAUSE };
-                tokio::time::sleep_until(asked + pause.max(took * SHARE)).await;
+                let next = asked + pause.max(took * SHARE);
+                // Fails if it is time anyway.
+                let _ = tokio::time::timeout_at(next, self.seen.hurry.notified()).await;
             }
             let asked = Instant::now();
             let news = self.ask(last, &now).await;
@@ -90,6 +104,7 @@ impl PostgresStore {
                 Ok((tick, news)) => {
                     known.tick = tick;
                     if let Some(news) = news {
+                        known.feed = after(&news.feed);
                         return news;
                     }
                 }
@@ -101,7 +116,7 @@ impl PostgresStore {
 
     /// Returns how many transactions there were, and what has changed.
     async fn ask(&self, last: Last, now: impl Fn() -> Timestamp) -> Result<(i64, Option<News>), StoreError> {
-        let Met { tick, version, silent, changed } = self.meet().await?;
+        let Met { tick, version, silent, changed, watched } = self.meet().await?;
         if silent && self.may_judge() {
             self.take_over(now()).await?;
         }
@@ -109,7 +124,8 @@ impl PostgresStore {
             return Ok((tick, None));
         }
         let waiting = Waiting { lanes: self.lanes().await?, suspects: self.suspects().await? };
-        Ok((tick, Some(News { version, waiting })))
+        let feed = if watched { self.feed(last.feed).await? } else { SharedFeed::default() };
+        Ok((tick, Some(News { version, waiting, feed })))
     }
 
     /// Finds out which gateways there are.
@@ -118,9 +134,10 @@ impl PostgresStore {
         let rows = self.readers.query(GATEWAYS, values![]).await?;
         let first = rows.first().ok_or(StoreError::LeaseLost)?;
         let (tick, version) = (get(first, "tick")?, Version::of_number(get(first, "version")?));
-        let (mut silent, mut alive) = (false, Vec::new());
+        let (mut silent, mut watched, mut alive) = (false, false, Vec::new());
         for row in &rows {
             let epoch = get(row, "epoch")?;
+            watched |= get::<bool>(row, "watches")?;
             // Whoever asks is there.
             if epoch == own || !get::<bool>(row, "is_silent")? {
                 alive.push(epoch);
@@ -137,7 +154,7 @@ impl PostgresStore {
             }
             changed
         });
-        Ok(Met { tick, version, silent, changed })
+        Ok(Met { tick, version, silent, changed, watched })
     }
 
     /// Returns whether this gateway has reached the database for so long that others which did not were silent meanwhile. After
@@ -193,4 +210,12 @@ pub(super) struct Met {
     silent: bool,
     /// Whether there are others than before.
     changed: bool,
+    /// Whether somebody watches the live feed at any gateway.
+    watched: bool,
+}
+
+/// Returns the number of the entry after these, if somebody watches.
+fn after(feed: &SharedFeed) -> Option<i64> {
+    let next = feed.first + u64::try_from(feed.entries.len()).ok()?;
+    i64::try_from(next).ok().filter(|_| feed.watched)
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::SqliteStore;
-use super::StoreError;
+use eg_sdk::history::FeedEntry;
+
+use super::{SqliteStore, StoreError};
 use crate::decide::catalog::Version;
 use crate::decide::members::Members;
 use crate::store::neighbours::News;
@@ -24,6 +25,22 @@ impl SqliteStore {
     }
 
     pub(in crate::store) async fn in_force(&self, _: Version) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    pub(in crate::store) fn shares_feed(&self) -> bool {
+        false
+    }
+
+    pub(in crate::store) async fn share(&self, _: Vec<Option<FeedEntry>>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    pub(in crate::store) async fn set_sharing(&self, _: bool) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    pub(in crate::store) async fn watch(&self, _: bool) -> Result<(), StoreError> {
         Ok(())
     }
 }

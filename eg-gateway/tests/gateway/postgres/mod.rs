@@ -1,6 +1,8 @@
 //! Gateways with a store in PostgreSQL, one or several at the same time.
 
 mod crash;
+mod engine;
+mod feed;
 mod moving;
 mod outage;
 

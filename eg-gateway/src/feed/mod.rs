@@ -1,5 +1,8 @@
 //! Sends activities to watchers: in this process as values, over HTTP as numbered entries. Entries are kept for
-//! watchers that lost their connection; without watchers nothing is kept, and an activity costs almost nothing.
+//! watchers that lost their connection; without watchers nothing is kept, and an activity costs almost nothing. Where several
+//! gateways work with a store, watchers of each see what happens at all of them (`shared`).
+
+mod shared;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +13,11 @@ use eg_sdk::history::FeedEntry;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
+use self::shared::Outbox;
+pub(crate) use self::shared::share;
 use crate::activity::{Activity, text_len};
 use crate::clock;
+use crate::store::SharedFeed;
 
 /// Maximum number of entries that are kept for watchers that reconnect.
 const KEPT: usize = 10_000;
@@ -24,6 +30,9 @@ const AT_ONCE: usize = 64 * 1024;
 
 /// How long after losing the connection a watcher can reconnect without a gap.
 const RETURN: Duration = Duration::from_secs(300);
+
+/// What takes the place of a process in the ids of entries that the store has numbered.
+const SHARED: i64 = 0;
 
 /// Maximum number of activities that a watcher in this process may fall behind.
 const BEHIND: usize = 1024;
@@ -47,6 +56,8 @@ struct Kept {
     added: Notify,
     /// Distinguishes the numbers of this process from those of an earlier one.
     epoch: i64,
+    /// Where activities go that the watchers of all gateways see. The store numbers them then.
+    outbox: Option<Outbox>,
 }
 
 #[derive(Debug, Default)]
@@ -93,13 +104,24 @@ pub(crate) enum Update {
 }
 
 impl Feed {
+    /// Creates a feed of what happens in this gateway.
     pub(crate) fn new(stop: CancellationToken) -> Self {
+        Self::with(stop, clock::timestamp().as_millis(), None)
+    }
+
+    /// Creates a feed of what happens at all gateways of a store, for [`share`].
+    pub(crate) fn shared(stop: CancellationToken) -> Self {
+        Self::with(stop, SHARED, Some(Outbox::default()))
+    }
+
+    fn with(stop: CancellationToken, epoch: i64, outbox: Option<Outbox>) -> Self {
         let kept = Kept {
             entries: Mutex::default(),
             keeping: AtomicBool::new(false),
             missed: AtomicBool::new(false),
             added: Notify::new(),
-            epoch: clock::timestamp().as_millis(),
+            epoch,
+            outbox,
         };
         Self { live: broadcast::Sender::new(BEHIND), kept: Arc::new(kept), stop }
     }
@@ -125,8 +147,41 @@ impl Feed {
             let _ = self.live.send(activity.clone());
         }
         if keeping {
-            self.kept.add(activity);
+            match &self.kept.outbox {
+                Some(outbox) => outbox.push(FeedEntry { at: clock::now(), activity }),
+                None => self.kept.add(activity),
+            }
         }
+    }
+
+    /// Returns once this feed has what happens from now on, at any gateway, and keeps it while there are watchers.
+    pub(crate) async fn prepare(&self) {
+        if let Some(outbox) = &self.kept.outbox {
+            self.kept.entries().left = Some(clock::instant());
+            outbox.somebody_watches();
+            outbox.until_shared().await;
+        }
+    }
+
+    /// Takes in what the store has of the feed. Returns whether this gateway shares what happens from now on, if that has
+    /// changed.
+    pub(crate) fn follow(&self, news: SharedFeed) -> Option<bool> {
+        let SharedFeed { watched, first, entries } = news;
+        let was_watched = self.kept.keeping.load(Ordering::Relaxed);
+        let mut kept = self.kept.entries();
+        if watched && !was_watched {
+            kept.restart(first);
+        }
+        for (number, entry) in (first..).zip(entries) {
+            match entry {
+                Some(what) => kept.add(number, what),
+                None => kept.restart(number + 1),
+            }
+        }
+        drop(kept);
+        self.kept.keeping.store(watched, Ordering::Relaxed);
+        self.kept.added.notify_waiters();
+        (watched != was_watched).then_some(watched)
     }
 
     /// Watches from now on, or from the entry after the one with this id. Returns `None` if the id is invalid.
@@ -136,7 +191,9 @@ impl Feed {
             None => None,
         };
         let mut entries = self.kept.entries();
-        if !self.kept.keeping.swap(true, Ordering::Relaxed) && self.kept.missed.swap(false, Ordering::Relaxed)
+        if self.kept.outbox.is_none()
+            && !self.kept.keeping.swap(true, Ordering::Relaxed)
+            && self.kept.missed.swap(false, Ordering::Relaxed)
         {
             // A watcher whose next entry is before this number has missed something.
             entries.first += 1;
@@ -156,24 +213,21 @@ fn position_after(id: &str) -> Option<Position> {
 impl Kept {
     fn add(&self, activity: Activity) {
         let mut entries = self.entries();
-        let gone = |left: Instant| clock::instant().duration_since(left) > RETURN;
-        if entries.watchers == 0 && entries.left.is_some_and(gone) {
+        if !entries.are_watched() {
             self.keeping.store(false, Ordering::Relaxed);
-            entries.forget();
+            let end = entries.end();
+            entries.restart(end);
             self.miss();
             return;
         }
         let number = entries.end();
-        entries.bytes += text_len(&activity);
-        let what = FeedEntry { at: clock::now(), activity };
-        entries.kept.push_back(Arc::new(Entry { number, what }));
-        while entries.kept.len() > KEPT || entries.bytes > KEPT_BYTES {
-            let Some(oldest) = entries.kept.pop_front() else { break };
-            entries.bytes -= text_len(&oldest.what.activity);
-            entries.first += 1;
-        }
+        entries.add(number, FeedEntry { at: clock::now(), activity });
         drop(entries);
         self.added.notify_waiters();
+    }
+
+    fn is_watched(&self) -> bool {
+        self.entries().are_watched()
     }
 
     fn miss(&self) {
@@ -246,8 +300,30 @@ impl Entries {
     fn end(&self) -> u64 {
         self.first + u64::try_from(self.kept.len()).unwrap_or(u64::MAX)
     }
-    fn forget(&mut self) {
-        self.first = self.end();
+
+    /// Returns whether somebody watches, or may come back.
+    fn are_watched(&self) -> bool {
+        let gone = |left: Instant| clock::instant().duration_since(left) > RETURN;
+        self.watchers > 0 || !self.left.is_none_or(gone)
+    }
+
+    /// Adds an entry, and forgets the oldest ones if there are too many.
+    fn add(&mut self, number: u64, what: FeedEntry) {
+        if number != self.end() {
+            self.restart(number);
+        }
+        self.bytes += text_len(&what.activity);
+        self.kept.push_back(Arc::new(Entry { number, what }));
+        while self.kept.len() > KEPT || self.bytes > KEPT_BYTES {
+            let Some(oldest) = self.kept.pop_front() else { break };
+            self.bytes -= text_len(&oldest.what.activity);
+            self.first += 1;
+        }
+    }
+
+    /// Forgets all entries. The next one has this number.
+    fn restart(&mut self, next: u64) {
+        self.first = next;
         self.kept.clear();
         self.bytes = 0;
     }
