@@ -67,7 +67,7 @@ impl Source for At {
 
 /// A gateway that uses a store.
 pub(super) struct Bench<S> {
-    site: S,
+    pub(super) site: S,
     pub(super) store: Store,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) now: Timestamp,

@@ -35,6 +35,11 @@ trait Site: Sized {
 
     /// Opens the store, and creates it if there is none, as a gateway does when it starts.
     async fn open(&self, now: Timestamp) -> Store;
+
+    /// Opens the store for another gateway at the same time, if the backend can do that.
+    async fn open_beside(&self, _: Timestamp) -> Option<Store> {
+        None
+    }
 }
 
 impl Site for TempDir {
@@ -66,6 +71,10 @@ impl Site for Database {
 
     async fn open(&self, now: Timestamp) -> Store {
         Store::in_postgres(&self.0, Duration::from_secs(60), || now, pending()).await.unwrap()
+    }
+
+    async fn open_beside(&self, now: Timestamp) -> Option<Store> {
+        Some(self.open(now).await)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Random histories: after each step of one, every delivery is compared with what it was before. A step may change only
-//! what it is about, and the invariants hold after each.
+//! what it is about, and the invariants hold after each. Where several gateways may use a store, the steps are those of three.
 //!
 //! The usual test takes a few seconds. Many more histories:
 //! `EG_CONFORMANCE_HISTORIES=1000 cargo test -p eg-gateway --lib conformance`.
 
 mod steps;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use eg_sdk::config::Subscription;
 use eg_sdk::history::{AttemptOutcome, Delivery, DeliveryState};
@@ -16,11 +16,14 @@ use tokio::runtime::Builder;
 
 use super::Site;
 use super::bench::{Bench, ordered, picky, space, subscription};
-use crate::store::Claimed;
+use crate::store::{Claimed, Store};
 use crate::timestamp::Timestamp;
 
 /// The subscriptions. Each has its own function, of the same name.
 const NAMES: [&str; 3] = ["plain", "ordered", "picky"];
+
+/// The number of gateways, where the backend allows several.
+const GATEWAYS: usize = 3;
 
 /// The number of histories in the usual test.
 const HISTORIES: u32 = 6;
@@ -44,6 +47,8 @@ enum Step {
     },
     Stop,
     Crash,
+    /// The next steps are those of another gateway.
+    Elsewhere,
     Redrive(usize),
     Discard(usize),
     /// Deletes a subscription, or creates it again.
@@ -63,6 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (any::<usize>(), 0..5u8).prop_map(|(which, how)| Step::Finish { which, how }),
         1 => Just(Step::Stop),
         1 => Just(Step::Crash),
+        4 => Just(Step::Elsewhere),
         2 => any::<usize>().prop_map(Step::Redrive),
         1 => any::<usize>().prop_map(Step::Discard),
         1 => subscription().prop_map(Step::Toggle),
@@ -101,8 +107,10 @@ struct History<S> {
     deliveries: BTreeMap<i64, Delivery>,
     /// When the age of each began.
     since: BTreeMap<i64, Timestamp>,
-    /// The attempts under way.
+    /// The attempts that this gateway has under way.
     claimed: Vec<Claimed>,
+    /// The other gateways, and what they have under way.
+    others: VecDeque<(Store, Vec<Claimed>)>,
     suspects: BTreeSet<i64>,
     /// The subscriptions that were ever deleted.
     deleted: BTreeSet<&'static str>,
@@ -118,16 +126,26 @@ impl<S: Site> History<S> {
             deliveries: BTreeMap::new(),
             since: BTreeMap::new(),
             claimed: Vec::new(),
+            others: VecDeque::new(),
             suspects: BTreeSet::new(),
             deleted: BTreeSet::new(),
             duplicates: 0,
         };
+        while history.others.len() + 1 < GATEWAYS
+            && let Some(other) = history.bench.site.open_beside(history.bench.now).await
+        {
+            history.others.push_back((other, Vec::new()));
+        }
         for step in steps {
             history.step(&step).await;
         }
         // In the end everything can be delivered.
-        for step in [Step::Wait(10), Step::RunJobs, Step::Stop] {
+        for step in [Step::Wait(10), Step::RunJobs] {
             history.step(&step).await;
+        }
+        for _ in 0..=history.others.len() {
+            history.step(&Step::Stop).await;
+            history.step(&Step::Elsewhere).await;
         }
         for _ in 0..history.deliveries.len() {
             if !history.deliveries.values().any(is_unfinished) {
@@ -158,6 +176,7 @@ impl<S: Site> History<S> {
                 self.ended(false).await;
             }
             Step::Crash => self.ended(true).await,
+            Step::Elsewhere => self.elsewhere(),
             Step::Redrive(which) => self.redrive(which).await,
             Step::Discard(which) => self.discard(which).await,
             Step::Toggle(subscription) => self.toggle(NAMES[subscription]).await,

@@ -143,6 +143,13 @@ impl<S: Site> History<S> {
         assert!(flying.is_empty(), "{flying:?} did not change");
     }
 
+    /// Goes on at the next gateway.
+    pub(super) fn elsewhere(&mut self) {
+        let Some((store, claimed)) = self.others.pop_front() else { return };
+        let here = std::mem::replace(&mut self.bench.store, store);
+        self.others.push_back((here, std::mem::replace(&mut self.claimed, claimed)));
+    }
+
     /// Returns one of the deliveries.
     fn choose(&self, which: usize) -> Option<i64> {
         let count = self.deliveries.len().max(1);
