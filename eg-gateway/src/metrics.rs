@@ -14,7 +14,7 @@ use prometheus::{
 
 use crate::activity::DeliveryOutcome;
 use crate::decide::catalog::{Catalog, Entry};
-use crate::store::{Backlog, StoreState};
+use crate::store::{Backlog, DatabaseState, StoreState};
 use crate::timestamp::Timestamp;
 
 /// The event type label that the original used for everything asynchronous.
@@ -261,6 +261,14 @@ fn current(catalog: &Catalog, store: &StoreState, ahead: f64) -> Registry {
         "1 while the store can be written, 0 while writes fail.",
         i64::from(store.writable),
     );
+    gauge(
+        "eventgateway_gateways",
+        "Gateways that work with the same store, this one included.",
+        i64::try_from(store.gateways).unwrap_or(i64::MAX),
+    );
+    if let Some(database) = &store.database {
+        of_database(&registry, database);
+    }
     let damaged =
         "Stored events that did not match their checksum when they were to be delivered or replayed.";
     let damaged = IntCounter::new("eventgateway_damaged_events_total", damaged).expect(VALID);
@@ -271,6 +279,25 @@ fn current(catalog: &Catalog, store: &StoreState, ahead: f64) -> Registry {
     clock.set(ahead);
     registry.register(Box::new(clock)).expect(VALID);
     registry
+}
+
+/// Registers the metrics about the database of a store.
+fn of_database(registry: &Registry, database: &DatabaseState) {
+    let connections =
+        Opts::new("eventgateway_store_connections", "Connections for queries to the database of the store.");
+    let connections = IntGaugeVec::new(connections, &["state"]).expect(VALID);
+    let waiting = "Queries that wait for a connection to the database of the store.";
+    let waiting = IntGauge::new("eventgateway_store_queries_waiting", waiting).expect(VALID);
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    connections.with_label_values(&["busy"]).set(count(database.busy));
+    connections.with_label_values(&["idle"]).set(count(database.idle));
+    waiting.set(count(database.waiting));
+    let behind = "How long ago this gateway last found out what the other gateways of the store did.";
+    let behind = Gauge::new("eventgateway_store_behind_seconds", behind).expect(VALID);
+    behind.set(database.behind.as_secs_f64());
+    registry.register(Box::new(connections)).expect(VALID);
+    registry.register(Box::new(waiting)).expect(VALID);
+    registry.register(Box::new(behind)).expect(VALID);
 }
 
 /// Returns the metrics about deliveries.

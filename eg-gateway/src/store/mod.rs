@@ -98,7 +98,7 @@ pub(crate) use self::retention::Limits;
 pub use self::rows::MoveReport;
 use self::sqlite::SqliteStore;
 pub use self::sqlite::{CheckReport, RepairReport, check, repair, restore};
-pub(crate) use self::state::{Backlog, StoreState};
+pub(crate) use self::state::{Backlog, DatabaseState, StoreState};
 pub use self::url::StoreUrl;
 #[cfg(feature = "postgres")]
 use crate::clock;

@@ -1,6 +1,7 @@
 //! The operations that report the state of a store: whether it can be written, what waits in it, and its accounts.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use eg_sdk::history::Tally;
 
@@ -8,12 +9,29 @@ use super::{Store, StoreError};
 use crate::timestamp::Timestamp;
 
 /// What the metrics show about a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoreState {
     /// Whether the last write succeeded and the files of the store are at their place.
     pub(crate) writable: bool,
     /// How often a damaged event was found since the store was opened.
     pub(crate) damaged: u64,
+    /// How many gateways work with the store.
+    pub(crate) gateways: usize,
+    /// What there is to say about a database.
+    pub(crate) database: Option<DatabaseState>,
+}
+
+/// What the metrics show about the database of a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DatabaseState {
+    /// Connections of this gateway for queries that run one.
+    pub(crate) busy: usize,
+    /// Connections for queries that are open and not used.
+    pub(crate) idle: usize,
+    /// Queries that wait for a connection.
+    pub(crate) waiting: usize,
+    /// How long ago this gateway last found out what the others did.
+    pub(crate) behind: Duration,
 }
 
 /// Numbers about deliveries at one moment.

@@ -67,7 +67,7 @@ use super::error::StoreError;
 use super::health::Health;
 use super::retention::Sweeps;
 use super::room::Room;
-use super::state::StoreState;
+use super::state::{DatabaseState, StoreState};
 use crate::timestamp::Timestamp;
 
 /// How many runs of gateways the database remembers.
@@ -195,7 +195,9 @@ impl PostgresStore {
 
     pub(in crate::store) fn state(&self) -> StoreState {
         let writable = self.standing.is_renewed() && self.health.error().is_none();
-        StoreState { writable, damaged: self.health.damaged() }
+        let (damaged, gateways) = (self.health.damaged(), self.members().count());
+        let database = Some(DatabaseState { behind: self.seen.behind(), ..self.readers.state() });
+        StoreState { writable, damaged, gateways, database }
     }
 
     pub(in crate::store) fn is_full(&self) -> bool {

@@ -59,6 +59,8 @@ struct Last {
     tick: i64,
     /// When it began, and how long it took.
     asked: Option<(Instant, Duration)>,
+    /// When that last succeeded.
+    heard: Option<Instant>,
     /// The next entry of the feed, while somebody watches.
     feed: Option<i64>,
 }
@@ -67,6 +69,11 @@ impl Seen {
     pub(super) fn new(epoch: i64) -> Self {
         let members = watch::Sender::new(Arc::new(Members::alone(epoch)));
         Self { members, last: Mutex::default(), hurry: Notify::new() }
+    }
+
+    /// Returns how long ago the others were asked for successfully.
+    pub(super) fn behind(&self) -> Duration {
+        self.last().heard.map_or(Duration::ZERO, |heard| heard.elapsed())
     }
 
     /// Asks for news at once.
@@ -103,6 +110,7 @@ impl PostgresStore {
             match news {
                 Ok((tick, news)) => {
                     known.tick = tick;
+                    known.heard = Some(asked);
                     if let Some(news) = news {
                         known.feed = after(&news.feed);
                         return news;

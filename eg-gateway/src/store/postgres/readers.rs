@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Status, Timeouts,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_postgres::{Client, Row};
@@ -18,6 +18,7 @@ use super::session::{Connected, Session};
 use super::settings::Settings;
 use super::standing::Standing;
 use super::values::Value;
+use crate::store::state::DatabaseState;
 
 /// The number of connections for queries.
 const CONNECTIONS: usize = 6;
@@ -47,6 +48,17 @@ impl Readers {
             .build()
             .map_err(|error| StoreError::Failed(error.to_string()))?;
         Ok(Self { pool, searches: Arc::new(Semaphore::new(SEARCHES)), standing })
+    }
+
+    /// Returns how the connections are used.
+    pub(super) fn state(&self) -> DatabaseState {
+        let Status { size, available, waiting, .. } = self.pool.status();
+        DatabaseState {
+            busy: size.saturating_sub(available),
+            idle: available,
+            waiting,
+            behind: Duration::ZERO,
+        }
     }
 
     /// Runs one query that reads little.

@@ -116,7 +116,7 @@ impl SqliteStore {
 
     pub(in crate::store) fn state(&self) -> StoreState {
         let writable = self.place.check().is_ok() && self.health.error().is_none();
-        StoreState { writable, damaged: self.health.damaged() }
+        StoreState { writable, damaged: self.health.damaged(), gateways: 1, database: None }
     }
 
     pub(in crate::store) fn is_full(&self) -> bool {

@@ -182,6 +182,18 @@ async fn all_gateways_are_equal() {
     // Each made some of the calls.
     let owners = server.sql(&url, "SELECT count(DISTINCT owner) FROM deliveries");
     assert_eq!(owners, "3");
+    let metrics = api(1).client.get(format!("{}/v1/metrics", api(1).config)).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    let value = |name: &str| -> f64 {
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("{name} is not in {metrics}")).parse().unwrap()
+    };
+    assert_eq!(value("eventgateway_gateways"), 3.0);
+    assert!(value("eventgateway_store_behind_seconds") < 10.0);
+    let connections =
+        ["busy", "idle"].map(|state| value(&format!("eventgateway_store_connections{{state=\"{state}\"}}")));
+    assert!((1.0..=6.0).contains(&connections.iter().sum()), "{connections:?}");
+    assert_eq!(value("eventgateway_store_queries_waiting"), 0.0);
     // A job that one of them begins, whichever runs it.
     let (status, body) = api(2).config(Method::POST, "default/dead-letters/redrive", "").await;
     assert_eq!((status, body.as_str()), (202, "{\"redriven\":12,\"skipped\":0}\n"));
