@@ -54,6 +54,25 @@ impl Postgres {
     /// If it does not start, and in CI if it is missing.
     #[must_use]
     pub fn start() -> Option<Self> {
+        let server = Self::prepare()?;
+        server.create();
+        server.resume();
+        Some(server)
+    }
+
+    /// Starts a server and a synchronous standby of it.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start) does.
+    #[must_use]
+    pub fn start_pair() -> Option<(Self, Self)> {
+        let (primary, standby) = (Self::start()?, Self::prepare()?);
+        standby.follow(&primary);
+        Some((primary, standby))
+    }
+
+    /// Makes the folder of a server that has no data.
+    fn prepare() -> Option<Self> {
         let Some(bin) = programs() else {
             assert!(
                 std::env::var_os("CI").is_none(),
@@ -73,8 +92,9 @@ impl Postgres {
             .expect("a shell");
         let port = free_port();
         let server = Self { bin, dir, port, databases: AtomicU32::new(0), shell };
-        server.create();
-        server.resume();
+        if is_root() {
+            chown(&server.dir, Some(NOBODY), Some(NOBODY)).expect("root may do that");
+        }
         Some(server)
     }
 
@@ -82,9 +102,7 @@ impl Postgres {
         let password = self.dir.join("password");
         fs::write(&password, PASSWORD).expect("the folder is new");
         if is_root() {
-            for path in [&self.dir, &password] {
-                chown(path, Some(NOBODY), Some(NOBODY)).expect("root may do that");
-            }
+            chown(&password, Some(NOBODY), Some(NOBODY)).expect("root may do that");
         }
         let data = self.dir.join("data");
         let mut initdb = self.program("initdb");
@@ -99,14 +117,18 @@ impl Postgres {
         ]);
         initdb.args(["--auth-local=trust", "--auth-host=scram-sha-256"]).arg("--pwfile").arg(&password);
         run(&mut initdb);
+        self.configure("fsync = off\nfull_page_writes = off\nshared_buffers = 32MB\nmax_connections = 300\n");
+    }
+
+    /// Adds settings, and those about the place of this server.
+    fn configure(&self, settings: &str) {
         let dir = self.dir.to_string_lossy();
         let settings = format!(
-            "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = '{dir}'\nfsync = off\n\
-             full_page_writes = off\nshared_buffers = 32MB\nmax_connections = 300\n",
+            "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = '{dir}'\n{settings}",
             self.port,
         );
-        let mut file =
-            fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).expect("initdb wrote it");
+        let file = self.dir.join("data/postgresql.conf");
+        let mut file = fs::OpenOptions::new().append(true).open(file).expect("the server has data");
         file.write_all(settings.as_bytes()).expect("it can be written");
     }
 
@@ -132,6 +154,56 @@ impl Postgres {
         let mut stop = self.program("pg_ctl");
         let mode = if at_once { "immediate" } else { "fast" };
         run(stop.args(["stop", "--wait", "--silent", "-m", mode, "-D"]).arg(self.dir.join("data")));
+    }
+
+    /// Replaces the data of this server, which does not run, by those of a primary, and makes it the synchronous standby of that: the
+    /// primary confirms only what both have.
+    ///
+    /// # Panics
+    /// If the primary does not run, or this server does not start.
+    pub fn follow(&self, primary: &Self) {
+        let data = self.dir.join("data");
+        if data.exists() {
+            fs::remove_dir_all(&data).expect("the server does not run");
+        }
+        let mut copy = self.program("pg_basebackup");
+        copy.arg("-h").arg(&primary.dir).args(["-p", &primary.port.to_string(), "-U", USER]);
+        copy.args(["--checkpoint=fast", "--no-sync", "--write-recovery-conf", "-D"]);
+        run(copy.arg(&data));
+        self.configure("");
+        self.resume();
+        primary.set_synchronous("*");
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while primary.sql("postgres", "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'")
+            != "1"
+        {
+            assert!(std::time::Instant::now() < deadline, "the standby does not follow");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+
+    /// Makes a standby a primary, which has no standby itself.
+    ///
+    /// # Panics
+    /// If it is not a standby that runs.
+    pub fn promote(&self) {
+        run(self.program("pg_ctl").args(["promote", "--wait", "--silent", "-D"]).arg(self.dir.join("data")));
+        // Otherwise it would wait for a standby before it confirms anything.
+        self.set_synchronous("");
+    }
+
+    fn set_synchronous(&self, standbys: &str) {
+        self.sql("postgres", &format!("ALTER SYSTEM SET synchronous_standby_names = '{standbys}'"));
+        self.sql("postgres", "SELECT pg_reload_conf()");
+    }
+
+    /// Returns the URL of a database of this server that names another server, too.
+    #[must_use]
+    pub fn or(&self, url: &str, other: &Self) -> String {
+        let place =
+            |server: &Self| format!("{}:{}", server.dir.to_string_lossy().replace('/', "%2F"), server.port);
+        let name = url.rsplit('/').next().unwrap_or_default();
+        format!("postgres://{USER}@{},{}/{name}", place(self), place(other))
     }
 
     /// Creates a database, and returns its URL. Connections are made through a socket.

@@ -9,7 +9,7 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::AbortOnDropHandle;
-use url::Url;
+use url::{Position, Url};
 
 use super::StoreError;
 use super::faults::Failure;
@@ -45,7 +45,12 @@ impl Settings {
     /// Says what is wrong with the URL, without its password.
     pub(super) fn read(url: &str, lease: Duration) -> Result<Self, StoreError> {
         let refused = |reason: String| StoreError::Url(reason);
-        let mut url = Url::parse(url).map_err(|error| refused(error.to_string()))?;
+        // Other URLs have one host.
+        let (url, hosts) = match list_of_hosts(url) {
+            Some(hosts) => (url.replacen(hosts, "hosts", 1), Some(hosts)),
+            None => (url.to_owned(), None),
+        };
+        let mut url = Url::parse(&url).map_err(|error| refused(error.to_string()))?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(refused(format!("its scheme is `{}`, and only `postgres` is known", url.scheme())));
         }
@@ -69,7 +74,13 @@ impl Settings {
         let pairs: Vec<_> =
             others.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         url.set_query(Some(&pairs.join("&")));
-        let mut config: Config = url.as_str().parse().map_err(|error: tokio_postgres::Error| {
+        let text = match hosts {
+            Some(hosts) => {
+                format!("{}{hosts}{}", &url[..Position::BeforeHost], &url[Position::AfterPort..])
+            }
+            None => url.into(),
+        };
+        let mut config: Config = text.parse().map_err(|error: tokio_postgres::Error| {
             let source = std::error::Error::source(&error).map(ToString::to_string);
             refused(source.unwrap_or_else(|| error.to_string()))
         })?;
@@ -142,6 +153,14 @@ impl Settings {
     }
 }
 
+/// Returns the hosts of a URL that has several, with their ports.
+fn list_of_hosts(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?']).next()?;
+    let hosts = authority.rsplit('@').next()?;
+    hosts.contains(',').then_some(hosts)
+}
+
 /// Returns whether all servers are on this machine, so that nobody can listen in.
 fn is_here(config: &Config) -> bool {
     // Where there are addresses, the names only count for certificates.
@@ -177,6 +196,8 @@ mod tests {
             ("postgres://u@db.example/d?sslmode=disable", false),
             ("postgres://u@localhost/d?sslmode=verify-full", true),
             ("postgres://u@one.example,localhost/d", true),
+            ("postgres://u:a,b@one.example:5432,two.example:5433/d?application_name=x", true),
+            ("postgres://u@localhost:5432,%2Ftmp%2Fsocket:5433/d", false),
             ("postgres://u@localhost/d?hostaddr=192.0.2.1", true),
             ("postgres://u@db.example/d?hostaddr=127.0.0.1", false),
         ] {
@@ -194,6 +215,17 @@ mod tests {
         assert_eq!(settings.config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
         let settings = read("postgres://u@localhost/d?target_session_attrs=any").unwrap();
         assert_eq!(settings.config.get_target_session_attrs(), TargetSessionAttrs::Any);
+    }
+
+    #[test]
+    fn each_host_may_have_a_port() {
+        let settings =
+            read("postgres://u:p%40,q@one.example:5432,two.example:6432/d?connect_timeout=2").unwrap();
+        assert_eq!(settings.config.get_ports(), [5432, 6432]);
+        let hosts = ["one.example", "two.example"].map(|name| Host::Tcp(name.to_owned()));
+        assert_eq!(settings.config.get_hosts(), hosts);
+        assert_eq!(settings.config.get_password(), Some("p@,q".as_bytes()));
+        assert_eq!(settings.config.get_dbname(), Some("d"));
     }
 
     #[test]

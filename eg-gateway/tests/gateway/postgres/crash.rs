@@ -1,7 +1,7 @@
-//! Three gateways with one database, which are killed at random moments under load.
+//! Three gateways with one database under load: gateways are killed at random moments, and the database fails over.
 //!
-//! More kills than in the usual test run:
-//! `EG_KILLS=100 cargo test -p eg-gateway --test gateway postgres::crash -- --nocapture`.
+//! More than in the usual test run:
+//! `EG_KILLS=100 EG_FAILOVERS=10 cargo test -p eg-gateway --all-features --test gateway postgres::crash -- --nocapture`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +11,15 @@ use std::time::{Duration, Instant};
 use eg_tests::postgres::Postgres;
 use serde_json::json;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use super::command;
 use crate::process::Program;
 use crate::support::{Answer, Api, Functions, PATIENCE};
 
 const GATEWAYS: usize = 3;
+
+const LEASE: &str = "1s";
 
 /// Each emits events with a key of its own, one after the other.
 const EMITTERS: usize = 6;
@@ -76,84 +79,159 @@ async fn emit(key: usize, running: Running, stop: Arc<AtomicBool>) -> BTreeSet<u
     acknowledged
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_that_was_acknowledged_is_lost() {
-    let Some(server) = Postgres::shared() else { return };
-    let kills: u32 = std::env::var("EG_KILLS").map_or(3, |kills| kills.parse().unwrap());
-    let (arrived, under_way) = (Arrived::default(), UnderWay::default());
-    let (record, working) = (Arc::clone(&arrived), Arc::clone(&under_way));
-    let functions = Functions::start(move |call| {
-        let event = call.json();
-        let (key, number) = (event["partitionkey"].as_str().unwrap(), event["data"].as_u64().unwrap());
-        record.lock().unwrap().entry(key.to_owned()).or_default().push(number);
-        work(&working, key.to_owned(), number)
-    })
-    .await;
-    let url = server.database();
-    let mut programs: Vec<Program> = (0..GATEWAYS).map(|_| Program::spawn(command(&url, "1s"))).collect();
-    let api = programs[0].api.clone();
-    api.event_type("e").await;
-    api.http_function("f", &functions.url("/")).await;
-    let subscription = json!({ "type": "async", "eventType": "e", "functionId": "f", "ordered": true });
-    api.create("subscriptions", subscription).await;
-    let apis = |programs: &[Program]| programs.iter().map(|program| program.api.clone()).collect::<Vec<_>>();
-    let running: Running = Arc::new(Mutex::new(apis(&programs)));
-    let stop = Arc::new(AtomicBool::new(false));
-    let emitters: Vec<_> =
-        (0..EMITTERS).map(|key| tokio::spawn(emit(key, Arc::clone(&running), Arc::clone(&stop)))).collect();
-    let mut slowest = Duration::ZERO;
-    for _ in 0..kills {
-        // The moment is random on purpose; what matters is that load is on by then.
+/// Gateways under load.
+struct Trial {
+    url: String,
+    programs: Vec<Program>,
+    running: Running,
+    arrived: Arrived,
+    under_way: UnderWay,
+    stop: Arc<AtomicBool>,
+    emitters: Vec<JoinHandle<BTreeSet<u64>>>,
+    slowest: Duration,
+    // Ends with the trial.
+    _functions: Functions,
+}
+
+impl Trial {
+    async fn start(url: String) -> Self {
+        let (arrived, under_way) = (Arrived::default(), UnderWay::default());
+        let (record, working) = (Arc::clone(&arrived), Arc::clone(&under_way));
+        let functions = Functions::start(move |call| {
+            let event = call.json();
+            let (key, number) = (event["partitionkey"].as_str().unwrap(), event["data"].as_u64().unwrap());
+            record.lock().unwrap().entry(key.to_owned()).or_default().push(number);
+            work(&working, key.to_owned(), number)
+        })
+        .await;
+        let programs: Vec<Program> = (0..GATEWAYS).map(|_| Program::spawn(command(&url, LEASE))).collect();
+        let api = &programs[0].api;
+        api.event_type("e").await;
+        api.http_function("f", &functions.url("/")).await;
+        let subscription = json!({ "type": "async", "eventType": "e", "functionId": "f", "ordered": true });
+        api.create("subscriptions", subscription).await;
+        let running: Running = Arc::new(Mutex::new(apis(&programs)));
+        let stop = Arc::new(AtomicBool::new(false));
+        let emitters =
+            (0..EMITTERS).map(|key| tokio::spawn(emit(key, Arc::clone(&running), Arc::clone(&stop))));
+        let emitters = emitters.collect();
+        let slowest = Duration::ZERO;
+        Self { url, programs, running, arrived, under_way, stop, emitters, slowest, _functions: functions }
+    }
+
+    /// Kills a gateway at a random moment, starts another one, and waits until all goes on.
+    async fn kill(&mut self) {
+        // What matters is that load is on by then.
         tokio::time::sleep(Duration::from_millis(fastrand::u64(..150))).await;
-        let mut killed = programs.swap_remove(fastrand::usize(..programs.len()));
+        let mut killed = self.programs.swap_remove(fastrand::usize(..self.programs.len()));
         killed.kill();
         let died = Instant::now();
-        *running.lock().unwrap() = apis(&programs);
-        let command = command(&url, "1s");
-        programs.push(tokio::task::spawn_blocking(|| Program::spawn(command)).await.unwrap());
-        *running.lock().unwrap() = apis(&programs);
-        // Until each key goes on: what the dead gateway had under way is delivered.
-        let before: BTreeMap<_, _> =
-            arrived.lock().unwrap().iter().map(|(key, numbers)| (key.clone(), numbers.len())).collect();
-        let goes_on = |arrived: &BTreeMap<String, Vec<u64>>| {
-            (0..EMITTERS).all(|key| {
-                let key = key.to_string();
-                arrived.get(&key).map_or(0, Vec::len) > before.get(&key).copied().unwrap_or_default()
-            })
+        *self.running.lock().unwrap() = apis(&self.programs);
+        let command = command(&self.url, LEASE);
+        self.programs.push(tokio::task::spawn_blocking(|| Program::spawn(command)).await.unwrap());
+        *self.running.lock().unwrap() = apis(&self.programs);
+        self.goes_on(died).await;
+    }
+
+    /// Replaces gateways that have ended, which they do if they could not renew their lease while others could.
+    async fn restart_ended(&mut self) -> usize {
+        let ended = self.programs.extract_if(.., |program| program.has_ended()).count();
+        for _ in 0..ended {
+            let command = command(&self.url, LEASE);
+            self.programs.push(tokio::task::spawn_blocking(|| Program::spawn(command)).await.unwrap());
+        }
+        *self.running.lock().unwrap() = apis(&self.programs);
+        ended
+    }
+
+    /// Waits until each key goes on: what was under way is delivered, and new events are.
+    async fn goes_on(&mut self, since: Instant) {
+        let delivered = |arrived: &BTreeMap<String, Vec<u64>>| -> Vec<usize> {
+            (0..EMITTERS).map(|key| arrived.get(&key.to_string()).map_or(0, Vec::len)).collect()
         };
-        while !goes_on(&arrived.lock().unwrap()) {
-            assert!(died.elapsed() < PATIENCE, "nothing is delivered any more");
+        let before = delivered(&self.arrived.lock().unwrap());
+        while delivered(&self.arrived.lock().unwrap()).iter().zip(&before).any(|(now, before)| now <= before)
+        {
+            assert!(since.elapsed() < PATIENCE * 2, "nothing is delivered any more");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        slowest = slowest.max(died.elapsed());
+        self.slowest = self.slowest.max(since.elapsed());
     }
-    stop.store(true, Ordering::Relaxed);
-    let mut acknowledged = BTreeMap::new();
-    for (key, emitter) in emitters.into_iter().enumerate() {
-        acknowledged.insert(key.to_string(), emitter.await.unwrap());
+
+    /// Stops the emitters, and checks that all that was acknowledged is delivered. Returns the figures.
+    async fn end(self) -> String {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut acknowledged = BTreeMap::new();
+        for (key, emitter) in self.emitters.into_iter().enumerate() {
+            acknowledged.insert(key.to_string(), emitter.await.unwrap());
+        }
+        let api = &self.programs[0].api;
+        let deadline = Instant::now() + PATIENCE * 4;
+        while api.accounting().await["pending"] != 0 {
+            assert!(Instant::now() < deadline, "deliveries do not come to an end");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let books = api.accounting().await;
+        assert_eq!((&books["balanced"], &books["dead"]), (&json!(true), &json!(0)), "{books}");
+        let collisions = &self.under_way.lock().unwrap().1;
+        assert!(collisions.is_empty(), "called by two at the same time: {collisions:?}");
+        let arrived = self.arrived.lock().unwrap();
+        let mut again = 0;
+        for (key, acknowledged) in &acknowledged {
+            let in_order = &arrived[key];
+            let distinct: BTreeSet<u64> = in_order.iter().copied().collect();
+            assert!(distinct.is_superset(acknowledged), "lost: {:?}", acknowledged.difference(&distinct));
+            // A delivery may be repeated, but nothing overtakes it.
+            assert!(in_order.is_sorted(), "the order of key {key} is {in_order:?}");
+            again += in_order.len() - distinct.len();
+        }
+        let delivered: usize = acknowledged.values().map(BTreeSet::len).sum();
+        let slowest = self.slowest;
+        format!("{delivered} acknowledged and delivered, {again} of them again; slowest to go on {slowest:?}")
     }
-    let api = &programs[0].api;
-    let deadline = Instant::now() + PATIENCE * 4;
-    while api.accounting().await["pending"] != 0 {
-        assert!(Instant::now() < deadline, "deliveries do not come to an end");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+fn apis(programs: &[Program]) -> Vec<Api> {
+    programs.iter().map(|program| program.api.clone()).collect()
+}
+
+/// Reads how often something happens.
+fn times(variable: &str, usually: u32) -> u32 {
+    std::env::var(variable).map_or(usually, |times| times.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_when_gateways_die() {
+    let Some(server) = Postgres::shared() else { return };
+    let kills = times("EG_KILLS", 3);
+    let mut trial = Trial::start(server.database()).await;
+    for _ in 0..kills {
+        trial.kill().await;
     }
-    let books = api.accounting().await;
-    assert_eq!((&books["balanced"], &books["dead"]), (&json!(true), &json!(0)), "{books}");
-    let collisions = &under_way.lock().unwrap().1;
-    assert!(collisions.is_empty(), "called by two at the same time: {collisions:?}");
-    let arrived = arrived.lock().unwrap();
-    let mut again = 0;
-    for (key, acknowledged) in &acknowledged {
-        let in_order = &arrived[key];
-        let distinct: BTreeSet<u64> = in_order.iter().copied().collect();
-        assert!(distinct.is_superset(acknowledged), "lost: {:?}", acknowledged.difference(&distinct));
-        // A delivery may be repeated, but nothing overtakes it.
-        assert!(in_order.is_sorted(), "the order of key {key} is {in_order:?}");
-        again += in_order.len() - distinct.len();
+    println!("{kills} kills: {}", trial.end().await);
+}
+
+/// The primary of the database dies, and its synchronous standby becomes the primary.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_when_the_database_fails_over() {
+    let Some((mut primary, mut standby)) = Postgres::start_pair() else { return };
+    let failovers = times("EG_FAILOVERS", 2);
+    let url = primary.or(&primary.database(), &standby);
+    let mut trial = Trial::start(url).await;
+    let mut ended = 0;
+    for _ in 0..failovers {
+        trial.kill().await;
+        let died = Instant::now();
+        (primary, standby) = tokio::task::spawn_blocking(move || {
+            primary.stop(true);
+            standby.promote();
+            primary.follow(&standby);
+            (standby, primary)
+        })
+        .await
+        .unwrap();
+        ended += trial.restart_ended().await;
+        trial.goes_on(died).await;
     }
-    let delivered: usize = acknowledged.values().map(BTreeSet::len).sum();
-    println!(
-        "{kills} kills: {delivered} acknowledged and delivered, {again} of them again; slowest to go on {slowest:?}"
-    );
+    println!("{failovers} failovers, {ended} gateways ended: {}", trial.end().await);
 }
