@@ -34,6 +34,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How often it is asked whether there are others, while there are none.
 const PAUSE_ALONE: Duration = Duration::from_millis(250);
 
+/// How long a question may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// How long a question may take in relation to the pause before the next one.
 const SHARE: u32 = 4;
 
@@ -103,7 +106,9 @@ impl PostgresStore {
                 let _ = tokio::time::timeout_at(next, self.seen.hurry.notified()).await;
             }
             let asked = Instant::now();
-            let news = self.ask(last, &now).await;
+            // Without it, something between here and the database that swallows a message would end all news.
+            let late = |_| StoreError::Unreachable("the database did not answer in time".to_owned());
+            let news = tokio::time::timeout(PATIENCE, self.ask(last, &now)).await.map_err(late).flatten();
             let took = asked.elapsed();
             let mut known = self.seen.last.lock().unwrap_or_else(PoisonError::into_inner);
             known.asked = Some((asked, took));

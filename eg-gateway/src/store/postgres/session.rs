@@ -10,6 +10,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, MaybeDone, join4, maybe_done, ready};
 use futures_util::{FutureExt as _, TryStreamExt as _};
@@ -30,6 +31,9 @@ const READ: &str = concat!(
     patience!(),
     "s'; SET LOCAL idle_in_transaction_session_timeout = '30s'"
 );
+
+/// After what time without an answer a query counts as lost.
+const LATE: Duration = Duration::from_secs(patience!() + 5);
 
 /// A connection, or one that a pool has lent.
 pub(super) trait Connected: Send + Sync {
@@ -96,7 +100,12 @@ impl Session {
         let connection = Arc::clone(&self.connection);
         let client = client(&*connection)?;
         let query = async { rows(client, sql, &values).await?.try_collect().await };
-        self.after_earlier(query).await
+        if self.writer.is_some() {
+            return self.after_earlier(query).await;
+        }
+        // The server ends a statement before that. If it does not, something between here and there has lost a message.
+        let late = |_| Failure::Disconnected("the database did not answer in time".to_owned());
+        tokio::time::timeout(LATE, self.after_earlier(query)).await.map_err(late)?
     }
 
     /// Runs a statement that returns one row.

@@ -135,7 +135,7 @@ impl Trial {
 
     /// Replaces gateways that have ended, which they do if they could not renew their lease while others could.
     async fn restart_ended(&mut self) -> usize {
-        let ended = self.programs.extract_if(.., |program| program.has_ended()).count();
+        let ended = self.programs.extract_if(.., Program::has_ended).count();
         for _ in 0..ended {
             let command = command(&self.url, LEASE);
             self.programs.push(tokio::task::spawn_blocking(|| Program::spawn(command)).await.unwrap());

@@ -5,6 +5,7 @@ mod engine;
 mod feed;
 mod moving;
 mod outage;
+mod partition;
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
