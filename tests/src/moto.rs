@@ -7,13 +7,24 @@ use std::sync::OnceLock;
 use crate::python;
 
 /// moto's own program. Without the name, a template that refers to an event bus fails. Without new outputs, a stack that a
-/// change set has made has none.
+/// change set has made has none. Without the attributes, no stack refers to the outputs of a nested one;
+/// and a nested stack refuses parameters with the names of resources that moto does not make.
 const SERVER: &str = r#"
-import os, sys, threading
-from moto.cloudformation.models import CloudFormationBackend
+import json, os, sys, threading
+from moto.cloudformation.models import CloudFormationBackend, Stack
+from moto.cloudformation.utils import get_stack_from_s3_url
 from moto.events.models import EventBus
 from moto.server import main
 EventBus.physical_resource_id = property(lambda bus: bus.name)
+Stack.get_cfn_attribute = lambda stack, name: stack.output_map[name.removeprefix("Outputs.")].value
+nest = Stack.create_from_cloudformation_json.__func__
+def create_nested(cls, name, resource, account, region, **more):
+    properties = resource["Properties"]
+    template = json.loads(get_stack_from_s3_url(properties["TemplateURL"], account_id=account, partition="aws"))
+    unknown = dict.fromkeys(template.get("Parameters", {}), "unknown")
+    properties["Parameters"] = unknown | properties.get("Parameters", {})
+    return nest(cls, name, resource, account, region, **more)
+Stack.create_from_cloudformation_json = classmethod(create_nested)
 execute = CloudFormationBackend.execute_change_set
 def execute_change_set(backend, change_set_name, stack_name=None):
     execute(backend, change_set_name, stack_name)

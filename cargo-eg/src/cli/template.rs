@@ -29,7 +29,7 @@ pub(crate) struct Template {
     pub(crate) stage: Option<String>,
     #[command(flatten)]
     pub(crate) gateway: BehindGateway,
-    /// Write to this file instead of stdout.
+    /// Write to this file instead of stdout. Templates of nested stacks are written beside it.
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Print JSON instead of YAML.

@@ -82,7 +82,7 @@ pub(crate) async fn run(arguments: cli::Deploy) -> Result<(), Failure> {
     }
     let tree = serde_json::to_value(&made.tree)
         .map_err(|error| Failure::because(Exit::Failed, "cannot write the template".to_owned(), error))?;
-    let packaged = package(tree, &chosen.target.stack, Path::new("/"))?;
+    let packaged = package(tree, made.owners, &chosen.target.stack, Path::new("/"))?;
     if plan {
         return compare(&chosen, &packaged, json);
     }
@@ -101,7 +101,8 @@ struct Access {
 fn compare(chosen: &Chosen, packaged: &Packaged, json: bool) -> Result<(), Failure> {
     let stack = &chosen.target.stack;
     let last = chosen.record().get(stack)?;
-    let changes = Changes::between(last.as_ref().map(|last| &last.template), &packaged.template);
+    let last_template = last.as_ref().map(|last| &last.template);
+    let changes = Changes::between(last_template, &packaged.placed(last_template)?);
     if json {
         print(&json_line(&changes)?)?;
     } else {
@@ -148,13 +149,13 @@ async fn live(
     let wishes = Wishes { parameters: parameters.into_iter().collect(), ..wishes(consent, chosen) };
     let deployed = live.place().deploy(bucket, &packaged, &wishes, &mut signals).await?;
     let bucket = live.bucket(bucket).await?;
-    let (hash, _) = bucket::store(&bucket, target, &packaged.template).await?;
+    let (hash, _) = bucket::store(&bucket, target, &deployed.template).await?;
     bucket::remember(&bucket, target, &hash).await?;
     match deployed.is_changed {
         true => eprintln!("deployed stack {} in {} s", target.stack, started.elapsed().as_secs()),
         false => eprintln!("stack {} is up to date: there is nothing to deploy", target.stack),
     }
-    live.record(&chosen.record(), Some(packaged.template))?;
+    live.record(&chosen.record(), Some(deployed.template))?;
     if deployed.is_changed {
         registrar.register(wanted.as_ref(), deployed.before.as_ref()).await?;
     } else {

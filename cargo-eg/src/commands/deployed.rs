@@ -72,9 +72,9 @@ async fn access(config: &SdkConfig) -> Result<Aws, Failure> {
 
 /// Returns the functions of a stack.
 pub(super) async fn known(stack: &Stack) -> Result<Vec<Function>, Failure> {
-    let resources = stack.resources().await?;
     // A stack of another tool may have a template in YAML, whose names are then those in AWS.
     let template = stack.template().await.unwrap_or(Value::Null);
+    let resources = stack.resources(&template).await?;
     let found = functions_of(&stack.target, &template, &resources);
     if found.is_empty() {
         return Err(Failure::new(Exit::NotFound, format!("stack `{}` has no functions", stack.target.stack)));

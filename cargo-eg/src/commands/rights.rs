@@ -1,11 +1,13 @@
 //! `cargo eg deploy --print-iam`: prints the rights that a deployer of the application needs. `crate::deploy` lists them.
 
+use std::collections::BTreeMap;
+
 use eg_sdk::manifest::Manifest;
 
 use super::{current_folder, json_pretty, print, selected};
 use crate::cli;
 use crate::deploy::record::Record;
-use crate::deploy::{Scope, rights};
+use crate::deploy::{Packaged, Scope, rights};
 use crate::exit::{Exit, Failure, warn};
 use crate::project::{Project, Wanted};
 use crate::template::{Application, Extra, template};
@@ -43,6 +45,8 @@ pub(super) async fn run(
         .map_err(|error| Failure::because(Exit::Failed, "cannot write the template".to_owned(), error))?;
     let last = Record::in_folder(&deploy.folder).get(&stage.stack)?;
     let deployed = last.as_ref().map(|last| &last.template);
+    let packaged = Packaged { template: tree, files: BTreeMap::new(), owners: Some(made.owners) };
+    let tree = packaged.placed(deployed)?;
     let rights = rights(&Scope {
         templates: &std::iter::once(&tree).chain(deployed).collect::<Vec<_>>(),
         extra: extra.ids().collect(),

@@ -30,12 +30,12 @@ pub(crate) async fn run(arguments: cli::Rollback) -> Result<(), Failure> {
         return Err(missing(""));
     };
     let versions = bucket::versions(&bucket, target).await?;
-    let live_hash = bucket::hash(&bucket, &place.template().await?)?;
+    let live_hash = bucket::hash(&bucket, target, &place.template().await?)?;
     let Some(version) = bucket::previous(&versions, &live_hash) else {
         return Err(missing(&format!(" in the bucket `{}`", bucket.name)));
     };
     let template = bucket::load(&bucket, target, version).await?;
-    let packaged = Packaged { template, files: BTreeMap::new() };
+    let packaged = Packaged { template, files: BTreeMap::new(), owners: None };
     bucket::check(&bucket, &packaged).await?;
     eprintln!("back to the version of {}", version.at);
     let wanted = Registered::of(&packaged.template)?;

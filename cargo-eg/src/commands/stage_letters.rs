@@ -28,8 +28,8 @@ impl Stage {
     async fn open(aws: &cli::OnAws) -> Result<Self, Failure> {
         let (config, target) = connected(aws, None).await?;
         let stack = Stack::new(&config, target.clone());
-        let resources = stack.resources().await?;
-        let letters = Letters::new(&config, &stack.template().await?, &resources);
+        let template = stack.template().await?;
+        let letters = Letters::new(&config, &template, &stack.resources(&template).await?);
         Ok(Self { letters, target })
     }
 

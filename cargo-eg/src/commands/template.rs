@@ -7,11 +7,13 @@ use eg_sdk::manifest::Manifest;
 use super::{current_folder, json_pretty, print, selected};
 use crate::artifacts::zip_of;
 use crate::cli;
+use crate::console::text::count;
+use crate::deploy::record::Record;
 use crate::exit::{Exit, Failure, warn};
 use crate::project::deploy::DEFAULT;
 use crate::project::toolchain::{Machine, Toolchain};
 use crate::project::{Project, Wanted};
-use crate::template::{Application, Extra, template};
+use crate::template::{Application, Extra, Refused, Tree, divided, separated, template};
 
 pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
     let cli::Template { selection, stage, gateway, output, json, architecture, artifacts } = arguments;
@@ -40,20 +42,55 @@ pub(crate) async fn run(arguments: cli::Template) -> Result<(), Failure> {
     let architecture = machine.name();
     let application = Application { manifests: &manifests, stage, architecture, code: &code, extra: &extra };
     let template = template(&application).map_err(|refused| Failure::new(Exit::Manifest, refused))?;
-    let text = if json {
-        json_pretty(&template.tree)?
-    } else {
-        serde_saphyr::to_string(&template.tree)
-            .map_err(|error| Failure::new(Exit::Failed, format!("cannot write the template: {error}")))?
-    };
     for note in &template.notes {
         warn(note);
     }
+    let last = Record::in_folder(&deploy.folder).get(&stage.stack)?;
+    let before = last.as_ref().map(|last| &last.template);
+    let mut tree = divided(template.tree, &template.owners, before)
+        .map_err(|problems| Failure::new(Exit::Manifest, Refused(problems)))?;
+    let name = |stack: &str| part(output.as_deref().unwrap_or(Path::new("")), stack);
+    let link = |stack: &str| format!("./{}", name(stack).file_name().unwrap_or_default().display());
+    let parts = separated(&mut tree, link);
     match output {
-        None => print(&text),
-        Some(file) => std::fs::write(&file, text)
-            .map_err(|error| Failure::new(Exit::Failed, format!("cannot write {}: {error}", file.display()))),
+        None if parts.is_empty() => print(&text(&tree, json)?),
+        None => Err(Failure::new(
+            Exit::Usage,
+            format!("the application needs {}, and each has a template of its own", count(parts.len(), "nested stack")),
+        )
+        .hint("write the templates to files with --output FILE: those of nested stacks have the name of the stack in theirs")),
+        Some(ref file) => {
+            // The template that names the others comes last.
+            for (stack, part) in &parts {
+                write(&name(stack), &text(part, json)?)?;
+            }
+            write(file, &text(&tree, json)?)
+        }
     }
+}
+
+fn text(tree: &Tree, json: bool) -> Result<String, Failure> {
+    if json {
+        return json_pretty(tree);
+    }
+    serde_saphyr::to_string(tree)
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot write the template: {error}")))
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(file, text)
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot write {}: {error}", file.display())))
+}
+
+/// Returns the file for the template of a nested stack: `template.OrderFunctions.yaml` beside `template.yaml`.
+fn part(file: &Path, stack: &str) -> PathBuf {
+    let mut name = file.file_stem().unwrap_or_default().to_owned();
+    name.push(format!(".{stack}"));
+    if let Some(extension) = file.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    file.with_file_name(name)
 }
 
 /// Returns a path as seen from a folder. Both are absolute.
@@ -80,6 +117,17 @@ fn plain(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_nested_stack_has_a_file_of_its_own() {
+        for (file, expected) in [
+            ("template.yaml", "template.OrderFunctions.yaml"),
+            ("deploy/shop.prod.json", "deploy/shop.prod.OrderFunctions.json"),
+            ("deploy/template", "deploy/template.OrderFunctions"),
+        ] {
+            assert_eq!(part(Path::new(file), "OrderFunctions"), Path::new(expected));
+        }
+    }
 
     #[test]
     fn a_path_as_seen_from_a_folder() {

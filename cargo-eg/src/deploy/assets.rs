@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::exit::{Exit, Failure};
+#[cfg(feature = "aws")]
+use crate::template::moved;
+use crate::template::{Owners, Refused, Tree, divided, nested, nested_mut};
 
 const FUNCTION: &str = "AWS::Lambda::Function";
 
@@ -26,10 +29,40 @@ pub(crate) struct Packaged {
     pub(crate) template: Value,
     /// The files, by their keys.
     pub(crate) files: BTreeMap<String, PathBuf>,
+    /// Which resources belong to one function. `None`: the template was deployed before, and is divided as it was.
+    pub(crate) owners: Option<Owners>,
+}
+
+impl Packaged {
+    /// Returns the template for a stack that has the template `before`: divided if it is too large for one stack.
+    pub(crate) fn placed(&self, before: Option<&Value>) -> Result<Value, Failure> {
+        let Some(owners) = &self.owners else {
+            #[cfg(feature = "aws")]
+            if let Some(function) = before.and_then(|before| moved(before, &self.template).into_iter().next())
+            {
+                let message =
+                    format!("function `{function}` was in another nested stack, and AWS cannot move it");
+                return Err(
+                    Failure::new(Exit::Refused, message).hint("go back in the sources, then deploy them")
+                );
+            }
+            return Ok(self.template.clone());
+        };
+        let tree = Tree::Json(self.template.clone());
+        let tree = divided(tree, owners, before)
+            .map_err(|problems| Failure::new(Exit::Manifest, Refused(problems)))?;
+        serde_json::to_value(&tree)
+            .map_err(|error| Failure::because(Exit::Failed, "cannot write the template".to_owned(), error))
+    }
 }
 
 /// Replaces the paths of files in a template. `folder` is the folder in the bucket, and `here` is where relative paths begin.
-pub(crate) fn package(mut template: Value, folder: &str, here: &Path) -> Result<Packaged, Failure> {
+pub(crate) fn package(
+    mut template: Value,
+    owners: Owners,
+    folder: &str,
+    here: &Path,
+) -> Result<Packaged, Failure> {
     let mut known: BTreeMap<PathBuf, String> = BTreeMap::new();
     for resource in template["Resources"].as_object_mut().into_iter().flat_map(Map::values_mut) {
         let Some(code) = code_of(resource) else { continue };
@@ -48,7 +81,7 @@ pub(crate) fn package(mut template: Value, folder: &str, here: &Path) -> Result<
         *code = json!({ KEY: key });
     }
     let files = known.into_iter().map(|(path, key)| (key, path)).collect();
-    Ok(Packaged { template, files })
+    Ok(Packaged { template, files, owners: Some(owners) })
 }
 
 /// Returns the template with the bucket in which its files are.
@@ -64,8 +97,10 @@ pub(crate) fn without_bucket(mut template: Value) -> Value {
 }
 
 /// Returns the keys of the files that a template names.
-pub(crate) fn keys(template: &Value) -> BTreeSet<&str> {
-    template["Resources"].as_object().into_iter().flat_map(Map::values).filter_map(key).collect()
+pub(crate) fn keys<'a>(template: &'a Value) -> BTreeSet<&'a str> {
+    let of = |template: &'a Value| template["Resources"].as_object().into_iter().flat_map(Map::values);
+    let inner = nested(template).flat_map(|(_, template)| of(template));
+    of(template).chain(inner).filter_map(key).collect()
 }
 
 /// Returns the key of the code that a resource runs.
@@ -83,7 +118,13 @@ fn code_of(resource: &mut Value) -> Option<&mut Value> {
 
 /// Changes the places of all files that the bucket has.
 fn each_code(template: &mut Value, change: impl Fn(&mut Map<String, Value>)) {
-    let resources = template["Resources"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    nested_mut(template).for_each(|(_, template)| each_code_of(template, &change));
+    each_code_of(template, &change);
+}
+
+fn each_code_of(template: &mut Value, change: impl Fn(&mut Map<String, Value>)) {
+    let resources = template.get_mut("Resources").and_then(Value::as_object_mut);
+    let resources = resources.into_iter().flat_map(Map::values_mut);
     let places = resources.filter_map(code_of).filter_map(Value::as_object_mut);
     places.filter(|code| code.contains_key(KEY)).for_each(change);
 }
@@ -113,7 +154,8 @@ mod tests {
             "A": function(json!("a.zip")), "Again": function(json!("a.zip")), "Inline": inline,
             "Other": {"Type": "AWS::SQS::Queue", "Properties": {"Code": "a.zip"}},
         }});
-        let Packaged { template, files } = package(template, "shop", folder.path()).unwrap();
+        let Packaged { template, files, .. } =
+            package(template, Owners::new(), "shop", folder.path()).unwrap();
         let key = "shop/assets/ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb.zip";
         assert_eq!(template["Resources"]["A"]["Properties"]["Code"], json!({ "S3Key": key }));
         assert_eq!(template["Resources"]["A"], template["Resources"]["Again"]);
@@ -132,7 +174,7 @@ mod tests {
     fn a_missing_file_is_named() {
         let template =
             json!({"Resources": {"A": {"Type": "AWS::Lambda::Function", "Properties": {"Code": "no.zip"}}}});
-        let failure = package(template, "shop", Path::new("/nowhere")).unwrap_err();
+        let failure = package(template, Owners::new(), "shop", Path::new("/nowhere")).unwrap_err();
         assert!(failure.text().starts_with("cannot read /nowhere/no.zip: "), "{}", failure.text());
     }
 }

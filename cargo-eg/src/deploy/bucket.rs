@@ -1,7 +1,9 @@
 //! The bucket with everything that was deployed: programs by their content, templates by theirs, and for each stack the order of
 //! its versions. All keys of a stack begin with its name.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
 use aws_config::SdkConfig;
 use serde_json::Value;
@@ -13,6 +15,7 @@ use crate::aws::region;
 use crate::aws::s3::{Bucket, Found};
 use crate::console::text::clock;
 use crate::exit::{Exit, Failure};
+use crate::template::nested_mut;
 
 /// The largest template that CloudFormation reads, in bytes.
 const LARGEST: usize = 1_000_000;
@@ -73,9 +76,12 @@ fn named(config: &SdkConfig, account: &str, chosen: Option<&str>) -> Bucket {
 }
 
 /// Sends the files that are not in the bucket yet. Returns their keys.
-pub(crate) async fn upload(bucket: &Bucket, packaged: &Packaged) -> Result<Vec<String>, Failure> {
+pub(crate) async fn upload(
+    bucket: &Bucket,
+    files: &BTreeMap<String, PathBuf>,
+) -> Result<Vec<String>, Failure> {
     let mut sent = Vec::new();
-    for (key, path) in &packaged.files {
+    for (key, path) in files {
         if bucket.has(key).await? {
             continue;
         }
@@ -93,46 +99,74 @@ pub(crate) async fn upload(bucket: &Bucket, packaged: &Packaged) -> Result<Vec<S
     Ok(sent)
 }
 
-/// Stores a template. Returns its hash, and the URL at which CloudFormation reads it.
+/// Stores a template, and before it those of its nested stacks. Returns its hash, and the URL at which CloudFormation reads it.
 pub(crate) async fn store(
     bucket: &Bucket,
     target: &Target,
     template: &Value,
 ) -> Result<(String, String), Failure> {
-    let text = text(template, &bucket.name)?;
-    if text.len() > LARGEST {
-        let message = format!("the template has {} bytes, and AWS takes at most {LARGEST}", text.len());
-        return Err(
-            Failure::new(Exit::Refused, message).hint("deploy some of the services as a stack of their own")
-        );
+    let texts = texts(bucket, target, template)?;
+    for (_, text) in &texts {
+        if text.len() > LARGEST {
+            let message = format!("the template has {} bytes, and AWS takes at most {LARGEST}", text.len());
+            return Err(Failure::new(Exit::Refused, message)
+                .hint("deploy some of the services as a stack of their own"));
+        }
     }
-    let hash = digest(text.as_bytes());
-    let key = template_key(target, &hash);
-    if !bucket.has(&key).await? {
-        bucket.put(&key, text).await?;
+    let mut last = String::new();
+    for (hash, text) in texts {
+        let key = template_key(target, &hash);
+        if !bucket.has(&key).await? {
+            bucket.put(&key, text).await?;
+        }
+        last = hash;
     }
-    let url = bucket.url(&key);
-    Ok((hash, url))
+    let url = bucket.url(&template_key(target, &last));
+    Ok((last, url))
 }
 
 /// Returns the hash under which `store` keeps a template.
-pub(crate) fn hash(bucket: &Bucket, template: &Value) -> Result<String, Failure> {
-    Ok(digest(text(template, &bucket.name)?.as_bytes()))
+pub(crate) fn hash(bucket: &Bucket, target: &Target, template: &Value) -> Result<String, Failure> {
+    let texts = texts(bucket, target, template)?;
+    Ok(texts.into_iter().next_back().map(|(hash, _)| hash).unwrap_or_default())
 }
 
-fn text(template: &Value, bucket: &str) -> Result<String, Failure> {
-    serde_json::to_string_pretty(&in_bucket(template.clone(), bucket))
-        .map_err(|error| Failure::because(Exit::Failed, "cannot write the template".to_owned(), error))
+/// Returns a template as it is stored, with its hash: those of the nested stacks, then the one that names their URLs.
+fn texts(bucket: &Bucket, target: &Target, template: &Value) -> Result<Vec<(String, String)>, Failure> {
+    let mut whole = in_bucket(template.clone(), &bucket.name);
+    let mut texts = Vec::new();
+    for (_, part) in nested_mut(&mut whole) {
+        let (hash, text) = text(part)?;
+        *part = bucket.url(&template_key(target, &hash)).into();
+        texts.push((hash, text));
+    }
+    texts.push(text(&whole)?);
+    Ok(texts)
+}
+
+fn text(template: &Value) -> Result<(String, String), Failure> {
+    let text = serde_json::to_string_pretty(template)
+        .map_err(|error| Failure::because(Exit::Failed, "cannot write the template".to_owned(), error))?;
+    Ok((digest(text.as_bytes()), text))
 }
 
 /// Reads a template that was stored, as it was before.
 pub(crate) async fn load(bucket: &Bucket, target: &Target, version: &Version) -> Result<Value, Failure> {
-    let text = bucket.get(&template_key(target, &version.hash)).await?;
-    let template = serde_json::from_slice(&text).map_err(|error| {
+    let mut template = read(bucket, &template_key(target, &version.hash), version).await?;
+    for (_, part) in nested_mut(&mut template) {
+        let url = part.as_str().unwrap_or_default();
+        let name = url.rsplit('/').next().and_then(|name| name.strip_suffix(".json")).unwrap_or_default();
+        *part = read(bucket, &template_key(target, name), version).await?;
+    }
+    Ok(without_bucket(template))
+}
+
+async fn read(bucket: &Bucket, key: &str, version: &Version) -> Result<Value, Failure> {
+    let text = bucket.get(key).await?;
+    serde_json::from_slice(&text).map_err(|error| {
         let message = format!("cannot read the template of {} in the bucket `{}`", version.at, bucket.name);
         Failure::because(Exit::Failed, message, error)
-    })?;
-    Ok(without_bucket(template))
+    })
 }
 
 /// Checks that the programs of a version are still there.

@@ -2,6 +2,7 @@
 //! begins leaves nothing behind; afterwards every end is told with the next command.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use aws_config::SdkConfig;
 use serde_json::{Map, Value};
@@ -23,6 +24,7 @@ use crate::console::progress::Progress;
 use crate::console::signals::Signals;
 use crate::console::text::{BOLD, count};
 use crate::exit::{Exit, Failure, warn};
+use crate::template::{joined, nested};
 
 /// What the user decides.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +61,8 @@ pub(crate) struct Deployed {
     pub(crate) is_changed: bool,
     /// The template that the stack had before. `None`: there was no stack.
     pub(crate) before: Option<Value>,
+    /// The template that the stack has.
+    pub(crate) template: Value,
 }
 
 /// A removal that was agreed to.
@@ -88,7 +92,7 @@ impl Place<'_> {
         wishes: &Wishes,
         signals: &mut Signals,
     ) -> Result<Deployed, Failure> {
-        let (stack, new) = (self.stack, &packaged.template);
+        let stack = self.stack;
         let existing = stack.find().await?;
         self.check(existing.as_ref()).await?;
         let deployed = existing.as_ref().filter(|stack| stack.state() != State::Prepared);
@@ -96,12 +100,14 @@ impl Place<'_> {
             Some(_) => Some(without_bucket(stack.template().await?)),
             None => None,
         };
+        let template = packaged.placed(old.as_ref())?;
+        let new = &template;
         let changes = Changes::between(old.as_ref(), new);
         let before = deployed.map(|stack| stack.parameters.clone()).unwrap_or_default();
         let parameters = values(new, &before, &wishes.parameters)?;
         if let Some(existing) = deployed.filter(|_| changes.is_empty() && wishes.parameters.is_empty()) {
             self.protect(existing, wishes).await?;
-            return Ok(Deployed { existing: existing.clone(), is_changed: false, before: old });
+            return Ok(Deployed { existing: existing.clone(), is_changed: false, before: old, template });
         }
         self.show(&changes, deployed.is_some());
         wishes.parameters.keys().for_each(|name| eprintln!("~ parameter {name}"));
@@ -117,7 +123,7 @@ impl Place<'_> {
             return Err(confirm::impossible("the deployment"));
         }
         let url = tokio::select! {
-            sent = self.send(chosen, packaged, old.as_ref()) => sent?,
+            sent = self.send(chosen, (&packaged.files, new), old.as_ref()) => sent?,
             () = signals.next() => return Err(interrupted()),
         };
         let (begun, id) =
@@ -130,7 +136,8 @@ impl Place<'_> {
             Ok(Prepared::Ready(change)) => change,
             Ok(Prepared::Nothing) => {
                 stack.discard(&begun).await?;
-                return Ok(Deployed { existing: stack.existing().await?, is_changed: false, before: old });
+                let existing = stack.existing().await?;
+                return Ok(Deployed { existing, is_changed: false, before: old, template });
             }
             Err(failure) => return Err(self.abandon(&begun, failure).await),
         };
@@ -149,7 +156,7 @@ impl Place<'_> {
         self.judge(&ended, work)?;
         let existing = stack.existing().await?;
         self.protect(&existing, wishes).await?;
-        Ok(Deployed { existing, is_changed: true, before: old })
+        Ok(Deployed { existing, is_changed: true, before: old, template })
     }
 
     /// Checks that the stack still has the template with which the new one was compared. `None`: it did not exist.
@@ -289,7 +296,7 @@ impl Place<'_> {
     async fn send(
         &self,
         chosen: Option<&str>,
-        packaged: &Packaged,
+        (files, template): (&BTreeMap<String, PathBuf>, &Value),
         live: Option<&Value>,
     ) -> Result<String, Failure> {
         let bucket = bucket::open(self.config, self.account, chosen).await?;
@@ -298,10 +305,10 @@ impl Place<'_> {
             let (hash, _) = bucket::store(&bucket, &self.stack.target, live).await?;
             bucket::remember(&bucket, &self.stack.target, &hash).await?;
         }
-        let sent = bucket::upload(&bucket, packaged).await?;
-        let (_, url) = bucket::store(&bucket, &self.stack.target, &packaged.template).await?;
+        let sent = bucket::upload(&bucket, files).await?;
+        let (_, url) = bucket::store(&bucket, &self.stack.target, template).await?;
         drop(progress);
-        let already = packaged.files.len() - sent.len();
+        let already = files.len() - sent.len();
         eprintln!("uploaded {} to {}; {already} there already", count(sent.len(), "program"), bucket.name);
         Ok(url)
     }
@@ -364,6 +371,8 @@ pub(crate) fn names(old: Option<&Value>, new: &Value) -> BTreeMap<String, String
     let nothing = Map::new();
     let mut names = BTreeMap::new();
     for template in old.into_iter().chain([new]) {
+        names.extend(nested(template).map(|(id, _)| (id.clone(), format!("nested stack {id}"))));
+        let template = &*joined(template);
         let subjects = Reader::new(template, &nothing).subjects();
         names.extend(
             subjects.into_iter().map(|(id, one)| (id.to_owned(), format!("{} {}", one.kind, one.name))),

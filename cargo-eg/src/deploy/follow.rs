@@ -1,7 +1,8 @@
 //! Follows what CloudFormation does with a stack, shows each resource, and returns how it ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_cloudformation::primitives::DateTime;
 use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent};
 
 use super::pace::Pace;
@@ -61,6 +62,9 @@ pub(crate) struct Ended {
     pub(crate) reasons: Vec<String>,
 }
 
+/// The type of a nested stack.
+const NESTED: &str = "AWS::CloudFormation::Stack";
+
 /// The status of a stack that is no more.
 const DELETED: &str = "DELETE_COMPLETE";
 
@@ -98,11 +102,18 @@ pub(crate) async fn follow(
         Work::Remove => "removing",
     });
     let (mut interrupts, mut reasons, mut pace) = (0, Vec::new(), Pace::new());
+    let mut nested = Nested::default();
     loop {
-        let events =
-            stack.events(id, last.as_deref()).await.map_err(|failure| left_alone(stack, work, failure))?;
+        let events = async {
+            let mut events = stack.events(id, last.as_deref()).await?;
+            if let Some(newest) = events.last() {
+                last.clone_from(&newest.event_id);
+            }
+            nested.add(stack, id, &mut events).await?;
+            Ok(events)
+        };
+        let events = events.await.map_err(|failure| left_alone(stack, work, failure))?;
         for event in events {
-            last.clone_from(&event.event_id);
             let status = event.resource_status().map(ResourceStatus::as_str).unwrap_or_default();
             if event.physical_resource_id() == Some(id) {
                 if !status.ends_with("_IN_PROGRESS") {
@@ -143,6 +154,53 @@ pub(crate) async fn follow(
                 }
             }
         }
+    }
+}
+
+/// The nested stacks that have been seen at work.
+#[derive(Default)]
+struct Nested {
+    /// The ids of the newest events, by the ids of the stacks.
+    last: BTreeMap<String, Option<String>>,
+    /// The stacks that have not ended yet.
+    active: BTreeSet<String>,
+    /// When the work began.
+    since: Option<DateTime>,
+}
+
+impl Nested {
+    /// Adds the events of nested stacks to those of the stack with the id `own`, in the order of their times: the reason for a
+    /// failure precedes the failure of its nested stack.
+    async fn add(&mut self, stack: &Stack, own: &str, events: &mut Vec<StackEvent>) -> Result<(), Failure> {
+        self.since = self.since.or_else(|| events.first()?.timestamp);
+        // A stack that has ended is asked once more.
+        let mut asked = self.active.clone();
+        for event in events.iter().filter(|event| event.resource_type() == Some(NESTED)) {
+            let Some(id) = event.physical_resource_id().filter(|id| !id.is_empty() && *id != own) else {
+                continue;
+            };
+            asked.insert(id.to_owned());
+            let status = event.resource_status().map(ResourceStatus::as_str).unwrap_or_default();
+            if status.ends_with("_IN_PROGRESS") {
+                self.active.insert(id.to_owned());
+            } else {
+                self.active.remove(id);
+            }
+        }
+        for id in asked {
+            let last = self.last.entry(id.clone()).or_default();
+            let mut new = stack.events(&id, last.as_deref()).await?;
+            if let Some(newest) = new.last() {
+                last.clone_from(&newest.event_id);
+            }
+            // The events of the stack itself say how it ends.
+            new.retain(|event| {
+                event.physical_resource_id() != event.stack_id() && event.timestamp >= self.since
+            });
+            events.extend(new);
+        }
+        events.sort_by_key(|event| event.timestamp.map(|time| (time.secs(), time.subsec_nanos())));
+        Ok(())
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::contents::Resource;
 use super::described::{Reader, name};
-use super::stack::Resource;
 use super::target::Target;
+use crate::template::joined;
 
 /// The beginning of the names of log groups that Lambda makes.
 const GROUPS: &str = "/aws/lambda/";
@@ -24,6 +25,7 @@ pub(crate) struct Function {
 /// Returns the functions of a stack by their ids. `template` may be `Null`: then names follow from the names in AWS.
 pub(crate) fn functions(target: &Target, template: &Value, resources: &[Resource]) -> Vec<Function> {
     let nothing = Map::new();
+    let template = &*joined(template);
     let reader = Reader::new(template, &nothing);
     let physical: BTreeMap<&str, &str> =
         resources.iter().map(|resource| (resource.id.as_str(), resource.physical.as_str())).collect();

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::exit::{Exit, Failure};
 use crate::project::deploy::Gateway;
-use crate::template::{GATEWAY, REGISTERED};
+use crate::template::{GATEWAY, REGISTERED, joined};
 
 /// Returns the gateway that the outputs of a stack name; `None` if it has none.
 ///
@@ -42,6 +42,7 @@ impl Registered {
             named(|name| template["Outputs"][name]["Value"].as_str()).map_err(|error| unreadable(&error))?;
         let Some(gateway) = gateway else { return Ok(None) };
         let mut services: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        let template = &*joined(template);
         for resource in template["Resources"].as_object().into_iter().flat_map(Map::values) {
             let function = &resource["Metadata"][REGISTERED];
             if let Some(service) = function["service"].as_str() {

@@ -4,9 +4,11 @@
 use aws_config::SdkConfig;
 use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesError;
 use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::Value;
 
+use super::contents::Resource;
 use super::losses::Loss;
-use super::stack::{Resource, Stack};
+use super::stack::Stack;
 use crate::aws::failure;
 use crate::console::text::count;
 use crate::exit::{Exit, Failure, warn};
@@ -20,7 +22,8 @@ pub(super) async fn guard(
     allowed: bool,
 ) -> Result<(), Failure> {
     let has_queues = lost.iter().any(Loss::is_queue);
-    let resources = if has_queues { stack.resources().await? } else { Vec::new() };
+    // Queues are in the stack itself.
+    let resources = if has_queues { stack.resources(&Value::Null).await? } else { Vec::new() };
     let (mut deleted, mut unread) = (Vec::new(), Vec::new());
     for loss in lost {
         let number = match loss.is_queue() {

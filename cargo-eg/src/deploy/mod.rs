@@ -12,6 +12,8 @@ mod changes;
 #[cfg(feature = "aws")]
 pub(crate) mod confirm;
 #[cfg(feature = "aws")]
+mod contents;
+#[cfg(feature = "aws")]
 pub(crate) mod deployment;
 mod described;
 #[cfg(feature = "aws")]

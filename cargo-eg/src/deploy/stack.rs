@@ -1,4 +1,5 @@
-//! Calls CloudFormation for one stack: what it is, change sets, events. When which call is made is left to `deployment`.
+//! Calls CloudFormation for one stack: what it is, change sets, events. When which call is made is left to `deployment`, reading
+//! what a stack has to `contents`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +8,8 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::types::{
     Capability, ChangeSetStatus, ChangeSetSummary, ChangeSetType, ExecutionStatus, Parameter, StackEvent,
-    StackStatus, Tag, TemplateStage,
+    StackStatus, Tag,
 };
-use serde_json::Value;
 
 use super::pace::Pace;
 use super::state::State;
@@ -25,7 +25,7 @@ const DISCARDS: u32 = 16;
 /// A stack, which need not exist.
 #[derive(Debug)]
 pub(crate) struct Stack {
-    client: Client,
+    pub(super) client: Client,
     pub(crate) target: Target,
 }
 
@@ -51,16 +51,6 @@ impl Existing {
     }
 }
 
-/// A resource of a stack.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Resource {
-    /// The logical id.
-    pub(crate) id: String,
-    /// The name, ARN or URL by which AWS knows it.
-    pub(crate) physical: String,
-    pub(crate) kind: String,
-}
-
 /// A change set that can be run.
 #[derive(Debug)]
 pub(crate) struct ChangeSet {
@@ -82,7 +72,7 @@ impl Stack {
         Self { client: Client::new(config), target }
     }
 
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.target.stack
     }
 
@@ -130,39 +120,6 @@ impl Stack {
             hint += &format!(", or deploy it with `{}`", self.target.command("deploy"));
         }
         Failure::new(Exit::NotFound, format!("there is no stack `{}`", self.name())).hint(hint)
-    }
-
-    /// Returns the template with which the stack was deployed last.
-    pub(crate) async fn template(&self) -> Result<Value, Failure> {
-        let action = format!("read the template of stack `{}`", self.name());
-        let call = self.client.get_template().stack_name(self.name()).template_stage(TemplateStage::Original);
-        let answer = call.send().await.map_err(|error| failure(&action, &error))?;
-        let body = answer.template_body.unwrap_or_default();
-        serde_json::from_str(&body).map_err(|_| {
-            let message = format!("the template of stack `{}` is not one of `cargo eg deploy`", self.name());
-            Failure::new(Exit::Refused, message).hint("choose another name: `stack` in `[deploy]` of eg.toml")
-        })
-    }
-
-    /// Returns the resources of the stack.
-    pub(crate) async fn resources(&self) -> Result<Vec<Resource>, Failure> {
-        let call = self.client.list_stack_resources().stack_name(self.name());
-        let mut pages = call.into_paginator().items().send();
-        let mut resources = Vec::new();
-        while let Some(resource) = pages.next().await {
-            let resource = match resource {
-                Err(error) if is_missing(&error) => return Err(self.missing()),
-                resource => resource.map_err(|error| {
-                    failure(&format!("list the resources of stack `{}`", self.name()), &error)
-                })?,
-            };
-            resources.push(Resource {
-                id: resource.logical_resource_id.unwrap_or_default(),
-                physical: resource.physical_resource_id.unwrap_or_default(),
-                kind: resource.resource_type.unwrap_or_default(),
-            });
-        }
-        Ok(resources)
     }
 
     /// Returns who has prepared or run a change set, in its own words. `None` if nobody knows any more.
@@ -415,7 +372,9 @@ fn is_unready(code: Option<&str>) -> bool {
 }
 
 /// Whether a stack does not exist, for which AWS has no code of its own.
-fn is_missing<E: ProvideErrorMetadata, R>(error: &aws_sdk_cloudformation::error::SdkError<E, R>) -> bool {
+pub(super) fn is_missing<E: ProvideErrorMetadata, R>(
+    error: &aws_sdk_cloudformation::error::SdkError<E, R>,
+) -> bool {
     error.code() == Some("ValidationError")
         && error.message().is_some_and(|text| text.contains("does not exist"))
 }

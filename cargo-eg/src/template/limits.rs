@@ -7,9 +7,9 @@ use eg_grammar::{StreamKind, check_stream};
 use super::{Application, Tree};
 use crate::project::deploy::Kept;
 
-/// CloudFormation's limits for a template
-/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
-const RESOURCES: usize = 500;
+/// CloudFormation's limit for the outputs of a template
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>). A template with more resources
+/// than one stack may have is divided.
 const OUTPUTS: usize = 200;
 /// The limit of the description of a template, in characters.
 pub(super) const DESCRIPTION: usize = 1024;
@@ -59,7 +59,6 @@ pub(super) fn exceeded(
     };
     let count = |ty: &str| resources.iter().filter(|(_, resource)| is_of(resource, ty)).count();
     let divide = "divide the application into several, each with an eg.toml";
-    at_most(resources.len(), RESOURCES, "resources", divide);
     at_most(outputs.len(), OUTPUTS, "outputs", divide);
     at_most(count("AWS::ApiGatewayV2::Route"), ROUTES, "routes in one HTTP API", divide);
     at_most(count("AWS::Events::Rule"), RULES, "rules on one event bus", divide);

@@ -14,6 +14,7 @@ mod extra;
 mod function;
 mod limits;
 mod names;
+mod nested;
 mod outputs;
 mod paths;
 mod queues;
@@ -24,6 +25,8 @@ mod streams;
 mod tables;
 mod tree;
 mod websockets;
+
+use std::collections::BTreeMap;
 
 use eg_sdk::manifest::{Function, Manifest};
 
@@ -37,7 +40,10 @@ pub(crate) use self::archive::{OUTPUTS as ARCHIVE, REPLAYS};
 use self::builder::{Builder, resource};
 pub(crate) use self::extra::Extra;
 pub(crate) use self::function::REGISTERED;
-use self::names::{arn, reference, sub};
+use self::names::{arn, pascal, reference, sub};
+#[cfg(feature = "aws")]
+pub(crate) use self::nested::moved;
+pub(crate) use self::nested::{Owner, Owners, divided, joined, nested, nested_mut, separated};
 pub(crate) use self::outputs::GATEWAY;
 use self::paths::Paths;
 pub(crate) use self::tree::Tree;
@@ -66,6 +72,8 @@ pub(crate) struct Application<'a> {
 pub(crate) struct Template {
     pub(crate) tree: Tree,
     pub(crate) notes: Vec<String>,
+    /// Which resources belong to one function, so that the template can be divided.
+    pub(crate) owners: Owners,
 }
 
 /// Why there is no template: everything that AWS would refuse or never do.
@@ -194,6 +202,7 @@ pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refuse
     let mut outputs = outputs::outputs(application, &queues);
     let services: Vec<&str> =
         application.manifests.iter().map(|manifest| manifest.service.as_str()).collect();
+    let owners = owners(application, &builder);
     let Builder { resources, notes, mut problems, .. } = builder;
     application.extra.add_outputs(&mut outputs, &mut problems);
     let has = |reference: &extra::Reference| match reference {
@@ -215,9 +224,23 @@ pub(crate) fn template(application: &Application<'_>) -> Result<Template, Refuse
     .with("Resources", Some(Tree::Map(resources)))
     .with("Outputs", Tree::Map(outputs).filled());
     match problems.is_empty() {
-        true => Ok(Template { tree, notes }),
+        true => Ok(Template { tree, notes, owners }),
         false => Err(Refused(problems)),
     }
+}
+
+/// Returns the resources that the template has for one function each.
+fn owners(application: &Application<'_>, builder: &Builder) -> Owners {
+    let of_function = |(manifest, function): (&Manifest, &Function)| {
+        let owner = Owner { function: pascal(&function.id), service: manifest.service.clone() };
+        (function.id.clone(), owner)
+    };
+    let functions: BTreeMap<String, Owner> = application.functions().map(of_function).collect();
+    let owned = |(id, _): &(String, Tree)| {
+        let owner = functions.get(builder.owner(id)?)?;
+        Some((id.clone(), owner.clone()))
+    };
+    builder.resources.iter().filter_map(owned).collect()
 }
 
 /// Returns the note about a gateway to which functions on AWS cannot emit.

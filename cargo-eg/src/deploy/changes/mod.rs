@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::described::{Reader, Subject, VARIABLE, kind};
 use crate::console::text::{BOLD, DIM, GREEN, RED, YELLOW, count, one_line};
+use crate::template::joined;
 
 /// The longest value of a setting that is shown, in characters.
 const SHOWN: usize = 60;
@@ -95,7 +96,8 @@ impl Changes {
     /// Compares the template of the last deployment with a new one. `None`: there is no earlier deployment.
     pub(crate) fn between(old: Option<&Value>, new: &Value) -> Self {
         let (nothing, null) = (Map::new(), Value::Null);
-        let old = old.unwrap_or(&null);
+        let (old_whole, new_whole) = (old.unwrap_or(&null), new);
+        let (old, new) = (&*joined(old_whole), &*joined(new_whole));
         let (before, after) = (Reader::new(old, &nothing), Reader::new(new, &nothing));
         let (was, is) = (before.subjects(), after.subjects());
         let none = Subject::default();
@@ -125,7 +127,7 @@ impl Changes {
         }
         let mut changes = Self { entries, resources: [0; 3] };
         changes.count(old, new, |id| was.contains_key(id) || is.contains_key(id));
-        if changes.entries.is_empty() && old != new {
+        if changes.entries.is_empty() && old_whole != new_whole {
             changes.entries.push(Entry::of_template());
         }
         // Functions first, then by their names.

@@ -17,10 +17,11 @@ use serde_json::{Map, Value};
 
 pub(crate) use self::message::Dead;
 use self::message::{Content, Sent};
+use super::contents::Resource;
 use super::described::{Reader, name};
-use super::stack::Resource;
 use crate::aws::failure;
 use crate::exit::{Exit, Failure};
+use crate::template::joined;
 
 /// How long others do not see the messages that are being read, in seconds. Those that stay are shown again at once.
 const HIDDEN: i32 = 60;
@@ -72,6 +73,7 @@ pub(crate) struct Letters {
 impl Letters {
     pub(crate) fn new(config: &SdkConfig, template: &Value, resources: &[Resource]) -> Self {
         let (sqs, lambda) = (Client::new(config), aws_sdk_lambda::Client::new(config));
+        let template = &*joined(template);
         Self {
             sqs,
             lambda,

@@ -3,6 +3,7 @@
 
 mod types;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use eg_grammar::region::partition;
@@ -10,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use self::types::{On, TYPES};
 use super::described::kind;
+use crate::template::{joined, nested};
 
 /// CloudFormation puts at least so many characters of the stack's name before the names that it makes.
 const SHORTENED: usize = 24;
@@ -32,6 +34,19 @@ const OF_STACKS: [&str; 16] = [
     "TagResource",
     "UntagResource",
     "UpdateTerminationProtection",
+];
+
+/// The calls of CloudFormation for nested stacks.
+const OF_NESTED_STACKS: [&str; 9] = [
+    "CreateStack",
+    "DeleteStack",
+    "DescribeStackEvents",
+    "DescribeStacks",
+    "GetTemplate",
+    "ListStackResources",
+    "TagResource",
+    "UntagResource",
+    "UpdateStack",
 ];
 
 /// The calls of S3 for what is in the bucket. CloudFormation and Lambda read it with the deployer's rights, too.
@@ -76,6 +91,8 @@ pub(crate) struct Scope<'a> {
 /// Returns the rights to deploy a stack.
 pub(crate) fn rights(scope: &Scope<'_>) -> Rights {
     let Scope { templates, extra, stack, region, bucket } = scope;
+    let is_divided = templates.iter().any(|template| nested(template).next().is_some());
+    let templates: Vec<Cow<'_, Value>> = templates.iter().map(|template| joined(template)).collect();
     let resources: Vec<(&String, &Value)> =
         templates.iter().filter_map(|template| template["Resources"].as_object()).flatten().collect();
     let is_known = |ty: &str| TYPES.iter().any(|known| known.ty == ty);
@@ -97,6 +114,9 @@ pub(crate) fn rights(scope: &Scope<'_>) -> Rights {
         domains: domains.collect(),
     };
     let mut statements = place.of_commands(*bucket, types.contains("AWS::SQS::Queue"));
+    if is_divided {
+        statements.push(place.of_nested_stacks());
+    }
     let mut of_types: BTreeMap<On, BTreeSet<&str>> = BTreeMap::new();
     for known in TYPES.iter().filter(|known| types.contains(known.ty)) {
         of_types.entry(known.on).or_default().extend(known.actions);
@@ -154,6 +174,15 @@ impl Place<'_> {
             statements.push(statement("CountMessages", ["sqs:GetQueueAttributes"], queues, None));
         }
         statements
+    }
+
+    /// Returns the rights for nested stacks: what CloudFormation does with them, and what the commands read of them.
+    fn of_nested_stacks(&self) -> Value {
+        let Self { partition, region, stack, .. } = self;
+        let actions = OF_NESTED_STACKS.map(|action| format!("cloudformation:{action}"));
+        // CloudFormation adds the logical id and a text of its own.
+        let on = vec![format!("arn:{partition}:cloudformation:{region}:*:stack/{stack}-*/*")];
+        statement("DeployNestedStacks", actions, on, None)
     }
 
     /// Returns the id and the condition of a statement.

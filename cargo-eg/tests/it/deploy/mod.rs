@@ -3,6 +3,7 @@
 
 mod faults;
 mod gateway;
+mod nested;
 mod rights;
 mod settings;
 mod stage;

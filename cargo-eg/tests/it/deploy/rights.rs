@@ -279,6 +279,43 @@ fn cloudformation_may_do_what_the_types_of_resources_need() {
 }
 
 #[test]
+fn nested_stacks_need_rights_of_their_own() {
+    let Some(shop) = Shop::open() else { return };
+    let nested = "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop-dev-OrderFunctions-ABC/1";
+    let policy = || printed(&shop.app, &["--region", "eu-central-1"]);
+    assert!(!allows(&policy(), "cloudformation:CreateStack", nested));
+    let route = |at: usize| json!({"eventType": "http.request", "mode": "sync", "method": "GET", "path": format!("/{at}")});
+    let functions: Vec<Value> =
+        (0..90).map(|at| json!({"name": format!("f{at}"), "triggers": [route(at)]})).collect();
+    order(&shop.app, &functions, "first");
+    let policy = policy();
+    let needed = python(SCHEMAS, &["AWS::CloudFormation::Stack"]).expect("moto runs, so Python is there");
+    let schemas: BTreeMap<String, BTreeMap<String, Vec<String>>> =
+        serde_json::from_slice(&needed.stdout).unwrap();
+    // No template gives a nested stack a policy, a role or protection from its removal, and nothing lists all stacks.
+    let unused = [
+        "iam:PassRole",
+        "cloudformation:GetStackPolicy",
+        "cloudformation:SetStackPolicy",
+        "cloudformation:UpdateTerminationProtection",
+        "cloudformation:ListStacks",
+    ];
+    let handlers = schemas["AWS::CloudFormation::Stack"].values().flatten();
+    for action in handlers.map(String::as_str).filter(|action| !unused.contains(action)) {
+        assert!(allows(&policy, action, nested), "{action}");
+    }
+    for action in ["ListStackResources", "DescribeStackEvents"] {
+        assert!(allows(&policy, &format!("cloudformation:{action}"), nested), "{action}");
+    }
+    assert!(allows(
+        &policy,
+        "lambda:CreateFunction",
+        "arn:aws:lambda:eu-central-1:123456789012:function:shop-dev-order-f1"
+    ));
+    assert!(!allows(&policy, "cloudformation:DeleteStack", &nested.replace("shop-dev", "shop-prod")));
+}
+
+#[test]
 fn names_narrow_the_rights() {
     let app = App::new();
     order(&app, &[place(256)], "first");
