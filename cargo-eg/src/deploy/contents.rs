@@ -11,6 +11,9 @@ use crate::aws::failure;
 use crate::exit::{Exit, Failure};
 use crate::template::{nested, nested_mut};
 
+/// The type of a nested stack.
+pub(super) const STACK: &str = "AWS::CloudFormation::Stack";
+
 /// A resource of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Resource {
@@ -61,14 +64,18 @@ impl Stack {
         })
     }
 
-    /// Returns the resources of the stack and of the nested stacks that its template has.
+    /// Returns the resources of the stack and of the nested stacks that its template has. If the template is not known, it is that of
+    /// another tool, and every nested stack counts.
     pub(crate) async fn resources(&self, template: &Value) -> Result<Vec<Resource>, Failure> {
         let mut resources = self.own_resources(self.name()).await?;
-        for (id, _) in nested(template) {
-            let stack = resources.iter().find(|one| one.id == *id && !one.physical.is_empty());
-            if let Some(physical) = stack.map(|stack| stack.physical.clone()) {
-                resources.extend(self.own_resources(&physical).await?);
-            }
+        let is_ours = |id: &str| template.is_null() || nested(template).any(|(known, _)| known == id);
+        let stacks: Vec<String> = resources
+            .iter()
+            .filter(|one| one.kind == STACK && !one.physical.is_empty() && is_ours(&one.id))
+            .map(|one| one.physical.clone())
+            .collect();
+        for stack in stacks {
+            resources.extend(self.own_resources(&stack).await?);
         }
         Ok(resources)
     }

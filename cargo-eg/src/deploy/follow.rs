@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudformation::primitives::DateTime;
 use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent};
 
+use super::contents::STACK;
 use super::pace::Pace;
 use super::stack::Stack;
 use super::target::Target;
@@ -61,9 +62,6 @@ pub(crate) struct Ended {
     /// Why AWS gave up, the first reason first.
     pub(crate) reasons: Vec<String>,
 }
-
-/// The type of a nested stack.
-const NESTED: &str = "AWS::CloudFormation::Stack";
 
 /// The status of a stack that is no more.
 const DELETED: &str = "DELETE_COMPLETE";
@@ -175,7 +173,7 @@ impl Nested {
         self.since = self.since.or_else(|| events.first()?.timestamp);
         // A stack that has ended is asked once more.
         let mut asked = self.active.clone();
-        for event in events.iter().filter(|event| event.resource_type() == Some(NESTED)) {
+        for event in events.iter().filter(|event| event.resource_type() == Some(STACK)) {
             let Some(id) = event.physical_resource_id().filter(|id| !id.is_empty() && *id != own) else {
                 continue;
             };

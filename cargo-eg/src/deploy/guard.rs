@@ -4,7 +4,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesError;
 use aws_sdk_sqs::types::QueueAttributeName;
-use serde_json::Value;
+use serde_json::json;
 
 use super::contents::Resource;
 use super::losses::Loss;
@@ -23,7 +23,7 @@ pub(super) async fn guard(
 ) -> Result<(), Failure> {
     let has_queues = lost.iter().any(Loss::is_queue);
     // Queues are in the stack itself.
-    let resources = if has_queues { stack.resources(&Value::Null).await? } else { Vec::new() };
+    let resources = if has_queues { stack.resources(&json!({})).await? } else { Vec::new() };
     let (mut deleted, mut unread) = (Vec::new(), Vec::new());
     for loss in lost {
         let number = match loss.is_queue() {

@@ -52,6 +52,12 @@ fn a_stack_above_the_limit_lives_from_its_first_deployment_to_its_removal() {
     shop.aws.plan("POST /2015-03-31/functions/", 1, Fault::Answer(200, "{}".to_owned()));
     let invoked = shop.eg(&["invoke", "answer3", "--data", "{}", "--stage", "dev"]);
     assert_eq!(invoked.code, Some(0), "{invoked:?}");
+    // Also if another tool has deployed the templates, in YAML.
+    let yaml = "<GetTemplateResponse><GetTemplateResult><TemplateBody>Resources: {}</TemplateBody></GetTemplateResult></GetTemplateResponse>";
+    shop.aws.plan("GetTemplate", 1, Fault::Answer(200, yaml.to_owned()));
+    shop.aws.plan("POST /2015-03-31/functions/", 1, Fault::Answer(200, "{}".to_owned()));
+    let invoked = shop.eg(&["invoke", "answer3", "--data", "{}", "--stage", "dev"]);
+    assert_eq!(invoked.code, Some(0), "{invoked:?}");
     let logs = shop.eg(&["logs", "--stage", "dev", "--function", "answer3"]);
     assert_eq!(logs.code, Some(0), "{logs:?}");
     stage::fail(&shop, "e1");
