@@ -38,10 +38,15 @@ impl Requests<'_> {
 
 /// Sends requests as fast as they are answered, on 64 connections.
 pub async fn wrk(url: &str, requests: Requests<'_>, seconds: u64) -> Result<Load> {
+    wrk_on(64, url, requests, seconds).await
+}
+
+/// The same, on this many connections.
+pub async fn wrk_on(connections: u32, url: &str, requests: Requests<'_>, seconds: u64) -> Result<Load> {
     let dir = tempfile::tempdir()?;
     let script = dir.path().join("post.lua");
     std::fs::write(&script, include_str!("post.lua"))?;
-    let mut command = command(64, seconds);
+    let mut command = command(connections, seconds);
     match requests {
         Requests::Get => command.arg(url),
         Requests::Events(prefix, batch) => {

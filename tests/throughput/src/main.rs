@@ -2,7 +2,8 @@
 //! rounds, and Restate after them, the effect of one hung subscriber on the others, memory, and the time to restart after SIGKILL.
 //!
 //! With the argument `instructions` it counts the gateway's instructions per event instead, with `jobs` it measures what
-//! emitters wait during long work, and with `neighbour` what requests wait beside a route that hangs.
+//! emitters wait during long work, with `neighbour` what requests wait beside a route that hangs, and with `postgres` gateways
+//! with one store in PostgreSQL, beside one with SQLite.
 //!
 //! `EVENTS` sets the number of stored events for the row about memory and for `jobs`. `EVENT_GATEWAY` names a gateway to measure
 //! instead of the one that this repository builds.
@@ -12,8 +13,12 @@ mod instructions;
 mod jobs;
 mod load;
 mod neighbour;
+mod postgres;
 mod programs;
 mod restate;
+#[allow(dead_code, reason = "the tests use all of it")]
+#[path = "../../src/postgres.rs"]
+mod server;
 mod table;
 
 use std::path::Path;
@@ -56,6 +61,7 @@ async fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("instructions") => return instructions::print(&program).await,
         Some("neighbour") => return neighbour::print(&program).await,
+        Some("postgres") => return postgres::print(&program).await,
         Some("jobs") => return jobs::print(&program, stored).await,
         _ => {}
     }

@@ -37,10 +37,21 @@ pub struct Gateway {
 impl Gateway {
     /// Starts a gateway. `command` is the program, or another program that runs it.
     pub fn start(mut command: Command, data: &Path) -> Result<Self> {
+        command.arg("--embed-data-dir").arg(data);
+        Self::spawn(command)
+    }
+
+    /// Starts a gateway with a store in the database at `url`.
+    pub fn with_database(program: &Path, url: &str) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.args(["--store", url]);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Result<Self> {
         let began = Instant::now();
         let mut process = command
-            .args(["--dev", "--log-format=json", "--events-port=0", "--config-port=0", "--embed-data-dir"])
-            .arg(data)
+            .args(["--dev", "--log-format=json", "--events-port=0", "--config-port=0"])
             .stderr(Stdio::piped())
             .spawn()?;
         let log = process.stderr.take().ok_or("no log")?;
@@ -208,10 +219,7 @@ impl Nginx {
 impl Nginx {
     /// Returns the processor time that its processes have used so far, in microseconds.
     pub fn cpu(&self) -> Result<f64> {
-        let id = self.process.id();
-        let workers = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
-        let workers = workers.split_whitespace().map(|worker| cpu(worker.parse()?));
-        Ok(cpu(id)? + workers.sum::<Result<f64>>()?)
+        cpu_of_all(self.process.id())
     }
 }
 
@@ -223,14 +231,30 @@ impl Drop for Nginx {
     }
 }
 
-/// Returns the processor time that a process has used so far, in microseconds (proc_pid_stat(5)).
+/// Returns the processor time that a process and its children have used so far, those that have ended included, in
+/// microseconds.
+pub fn cpu_of_all(parent: u32) -> Result<f64> {
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"))?;
+    let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+    // One that has just ended counts with its parent.
+    let running: f64 = children.filter_map(|child| times(child, 2).ok()).sum();
+    Ok(times(parent, 4)? + running)
+}
+
+/// Returns the processor time that a process has used so far, in microseconds.
 fn cpu(process: u32) -> Result<f64> {
+    times(process, 2)
+}
+
+/// Returns the sum of the first times of a process, in microseconds: its own in user and in kernel mode, and those of its children
+/// that have ended (proc_pid_stat(5)).
+fn times(process: u32, number: usize) -> Result<f64> {
     /// Linux reports hundredths of a second, independent of the kernel's clock rate.
     const TICK: f64 = 10_000.0;
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name in parentheses may hold anything; utime and stime are the 12th and 13th field behind it.
+    // The name in parentheses may hold anything; utime is the 12th field behind it.
     let (_, fields) = stat.rsplit_once(')').ok_or("/proc/…/stat has no name")?;
-    let ticks: Vec<u64> =
-        fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<std::result::Result<_, _>>()?;
+    let ticks = fields.split_whitespace().skip(11).take(number).map(str::parse::<u64>);
+    let ticks = ticks.collect::<std::result::Result<Vec<_>, _>>()?;
     Ok(ticks.iter().sum::<u64>() as f64 * TICK)
 }

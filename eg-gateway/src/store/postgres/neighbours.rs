@@ -31,7 +31,7 @@ const OUTDATED: &str = "SELECT name FROM gateways WHERE version < $1 AND epoch <
 /// How often the others are asked for.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How often it is asked whether there are others, while there are none.
+/// How often it is asked whether there are others, while there are none and nobody watches.
 const PAUSE_ALONE: Duration = Duration::from_millis(250);
 
 /// How long a question may take.
@@ -58,8 +58,8 @@ pub(super) struct Seen {
 /// What was known when the others were last asked for.
 #[derive(Debug, Default, Clone, Copy)]
 struct Last {
-    /// The transactions of all gateways.
-    tick: i64,
+    /// The transactions of all gateways, if the answer was complete.
+    tick: Option<i64>,
     /// When it began, and how long it took.
     asked: Option<(Instant, Duration)>,
     /// When that last succeeded.
@@ -100,7 +100,8 @@ impl PostgresStore {
         loop {
             let last = self.seen.last();
             if let Some((asked, took)) = last.asked {
-                let pause = if self.members().is_alone() { PAUSE_ALONE } else { PAUSE };
+                let alone = self.members().is_alone() && last.feed.is_none();
+                let pause = if alone { PAUSE_ALONE } else { PAUSE };
                 let next = asked + pause.max(took * SHARE);
                 // Fails if it is time anyway.
                 let _ = tokio::time::timeout_at(next, self.seen.hurry.notified()).await;
@@ -114,7 +115,7 @@ impl PostgresStore {
             known.asked = Some((asked, took));
             match news {
                 Ok((tick, news)) => {
-                    known.tick = tick;
+                    known.tick = Some(tick);
                     known.heard = Some(asked);
                     if let Some(news) = news {
                         known.feed = after(&news.feed);
@@ -122,7 +123,11 @@ impl PostgresStore {
                     }
                 }
                 // The lease tells the operator about a database that cannot be reached.
-                Err(error) => tracing::debug!(%error, "cannot ask for the other gateways"),
+                Err(error) => {
+                    // What has changed is asked for again.
+                    known.tick = None;
+                    tracing::debug!(%error, "cannot ask for the other gateways");
+                }
             }
         }
     }
@@ -133,7 +138,7 @@ impl PostgresStore {
         if silent && self.may_judge() {
             self.take_over(now()).await?;
         }
-        if tick == last.tick && !changed {
+        if last.tick == Some(tick) && !changed {
             return Ok((tick, None));
         }
         let waiting = Waiting { lanes: self.lanes().await?, suspects: self.suspects().await? };
