@@ -138,15 +138,15 @@ impl PostgresStore {
         let membership =
             Membership::join(Arc::clone(&settings), Arc::clone(&standing), stop.as_mut()).await?;
         let epoch = membership.epoch;
+        let seen = Arc::new(Seen::new(epoch));
         let begun = tokio::select! {
-            begun = Self::begin(settings, Arc::clone(&standing), epoch, now()) => begun,
+            begun = Self::begin(settings, Arc::clone(&standing), Arc::clone(&seen), epoch, now()) => begun,
             () = standing.until_lost() => Err(StoreError::LeaseLost),
             () = stop => Err(StoreError::Closed),
         };
         match begun {
             Ok((writer, readers, room, health)) => {
-                let (membership, seen) = (Arc::new(membership), Arc::new(Seen::new(epoch)));
-                let sweeps = Arc::default();
+                let (membership, sweeps) = (Arc::new(membership), Arc::default());
                 let store = Self { writer, readers, standing, membership, seen, room, health, sweeps };
                 store.meet().await?;
                 Ok(store)
@@ -166,13 +166,15 @@ impl PostgresStore {
     async fn begin(
         settings: Arc<Settings>,
         standing: Arc<Standing>,
+        seen: Arc<Seen>,
         epoch: i64,
         now: Timestamp,
     ) -> Result<(Writer, Readers, Arc<Room>, Arc<Health>), StoreError> {
         migrations::run(&settings).await?;
         let (room, health) = (Arc::<Room>::default(), Arc::<Health>::default());
         let readers = Readers::new(&settings, Arc::clone(&standing))?;
-        let writer = Writer::start(settings, standing, epoch, Arc::clone(&room), Arc::clone(&health)).await?;
+        let writer =
+            Writer::start(settings, standing, seen, epoch, Arc::clone(&room), Arc::clone(&health)).await?;
         suspects::adopt(&writer, now).await?;
         writer.run(Run { epoch, now }).await?;
         Ok((writer, readers, room, health))

@@ -74,6 +74,11 @@ impl Seen {
         Self { members, last: Mutex::default(), hurry: Notify::new() }
     }
 
+    /// Returns whether no other gateway works with the store, as far as known.
+    pub(super) fn is_alone(&self) -> bool {
+        self.members.borrow().is_alone()
+    }
+
     /// Returns how long ago the others were asked for successfully.
     pub(super) fn behind(&self) -> Duration {
         self.last().heard.map_or(Duration::ZERO, |heard| heard.elapsed())

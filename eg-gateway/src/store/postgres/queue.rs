@@ -105,6 +105,11 @@ impl Queue {
             let first = self.arriving.recv().await;
             self.arrived(first);
         }
+        self.now()
+    }
+
+    /// Takes writes that wait, if there are any.
+    pub(super) fn now(&mut self) -> Vec<Queued> {
         while !self.stopped
             && let Ok(message) = self.arriving.try_recv()
         {

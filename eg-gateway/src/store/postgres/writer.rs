@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::StoreError;
 use super::events::insert;
 use super::faults::Failure;
+use super::neighbours::Seen;
 use super::numbers::{Fence, Numbers, advance};
 use super::queue::{Answer, Message, Queue, Queued, Request, Work, Write};
 use super::session::Session;
@@ -56,6 +57,7 @@ impl Writer {
     pub(super) async fn start(
         settings: Arc<Settings>,
         standing: Arc<Standing>,
+        seen: Arc<Seen>,
         epoch: i64,
         room: Arc<Room>,
         health: Arc<Health>,
@@ -64,7 +66,8 @@ impl Writer {
         let crowd = Arc::<Crowd>::default();
         let connection = Connection::open(&settings, epoch).await?;
         let queue = Queue::new(arriving, Arc::clone(&crowd));
-        let task = Task { settings, standing, epoch, room, health, queue, connection: Some(connection) };
+        let connection = Some(connection);
+        let task = Task { settings, standing, seen, epoch, room, health, queue, connection };
         let task = Arc::new(Mutex::new(Some(tokio::spawn(task.run()))));
         Ok(Self { messages, crowd, task })
     }
@@ -148,6 +151,7 @@ enum End {
 struct Task {
     settings: Arc<Settings>,
     standing: Arc<Standing>,
+    seen: Arc<Seen>,
     epoch: i64,
     room: Arc<Room>,
     health: Arc<Health>,
@@ -206,12 +210,14 @@ impl Task {
     }
 
     /// Commits a group in one transaction. Returns why it is not committed.
-    async fn commit(&mut self, group: &mut [Queued]) -> Option<Failure> {
+    async fn commit(&mut self, group: &mut Vec<Queued>) -> Option<Failure> {
         for _ in 0..TRIES {
             let Some(connection) = &self.connection else {
                 return Some(Failure::Disconnected("there is no connection".to_owned()));
             };
-            match together(connection, group).await {
+            // The transactions of other gateways take turns with this one, which has to make the most of its turn.
+            let queue = (!self.seen.is_alone()).then_some(&mut self.queue);
+            match together(connection, group, queue).await {
                 End::Committed(numbers) => {
                     self.room.measured(numbers.bytes());
                     if let Some(connection) = &mut self.connection {
@@ -287,10 +293,17 @@ impl Task {
     }
 }
 
-/// Runs the writes of a group in one transaction.
-async fn together(connection: &Connection, group: &mut [Queued]) -> End {
+/// Runs the writes of a group in one transaction. When it has begun, those that wait in `queue` by then join the group.
+async fn together(connection: &Connection, group: &mut Vec<Queued>, queue: Option<&mut Queue>) -> End {
     let mut session = connection.begin();
-    let run = tokio::time::timeout(PATIENCE, run(&mut session, group)).await;
+    let run = async {
+        if let Some(queue) = queue {
+            session.begun().await?;
+            group.extend(queue.now());
+        }
+        run(&mut session, group).await
+    };
+    let run = tokio::time::timeout(PATIENCE, run).await;
     let late = || Failure::Disconnected("the database did not answer in time".to_owned());
     if let Err(failure) = run.unwrap_or_else(|_| Err(late())) {
         return if failure.is_disconnected() {
