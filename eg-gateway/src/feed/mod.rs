@@ -386,6 +386,30 @@ mod tests {
         assert_eq!(taken, [3, 3, 3, 1, 1, 0].map(Some));
     }
 
+    /// Each gateway has the same entries with the same numbers, so a watcher can continue at another one.
+    #[test]
+    fn entries_of_the_store_keep_their_numbers() {
+        let feed = Feed::shared(CancellationToken::new());
+        let entry = || {
+            let activity = Activity::Redriven { space: "s".to_owned(), deliveries: 1 };
+            Some(FeedEntry { at: clock::now(), activity })
+        };
+        let follow = |first, entries| feed.follow(SharedFeed { watched: true, first, entries });
+        assert_eq!(follow(7, vec![entry(), entry()]), Some(true));
+        let mut watcher = feed.watch(Some("0-7")).unwrap();
+        assert_eq!(seen(&mut watcher), Some(1));
+        assert_eq!(follow(9, vec![entry()]), None);
+        assert_eq!(seen(&mut watcher), Some(1));
+        assert_eq!(watcher.id(9), "0-9");
+        // Some are missing: a gateway had too many, or was away for too long.
+        assert_eq!(follow(10, vec![None, entry()]), None);
+        assert_eq!((seen(&mut watcher), seen(&mut watcher)), (None, Some(1)));
+        assert_eq!(follow(50, vec![entry()]), None);
+        assert_eq!((seen(&mut watcher), seen(&mut watcher)), (None, Some(1)));
+        assert_eq!(feed.follow(SharedFeed::default()), Some(false));
+        assert_eq!(seen(&mut watcher), Some(0));
+    }
+
     #[test]
     fn a_watcher_who_was_away_for_too_long_sees_a_gap_only_if_something_happened() {
         for (happened, expected) in [(false, Some(0)), (true, None)] {

@@ -139,3 +139,30 @@ async fn send(outbox: &Outbox, store: &Store) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activity::Activity;
+    use crate::clock;
+
+    /// The store is slower than what happens, or cannot be written.
+    #[test]
+    fn what_is_dropped_leaves_a_gap() {
+        let outbox = Outbox::default();
+        let push = || {
+            let activity = Activity::Redriven { space: "s".to_owned(), deliveries: 1 };
+            outbox.push(FeedEntry { at: clock::now(), activity });
+        };
+        push();
+        assert!(matches!(outbox.take()[..], [Some(_)]));
+        (0..=KEPT).for_each(|_| push());
+        push();
+        assert!(matches!(outbox.take()[..], [None, Some(_)]));
+        assert!(outbox.take().is_empty());
+        outbox.lose();
+        assert!(matches!(outbox.take()[..], [None]));
+        (0..AT_ONCE + 1).for_each(|_| push());
+        assert_eq!((outbox.take().len(), outbox.take().len()), (AT_ONCE, 1));
+    }
+}

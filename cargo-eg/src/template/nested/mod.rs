@@ -112,6 +112,7 @@ pub(crate) fn separated(tree: &mut Tree, link: impl Fn(&str) -> String) -> Vec<(
 }
 
 /// Returns the functions of a template that would be in other stacks than they are. Both templates are whole.
+#[cfg(any(feature = "aws", test))]
 pub(crate) fn moved(before: &Value, template: &Value) -> Vec<String> {
     let (was, is) = (place::stacks(before), place::stacks(template));
     let differs = |id: &&String| was.get(*id).is_some_and(|stack| is.get(*id) != Some(stack));

@@ -5,6 +5,7 @@ mod engine;
 mod feed;
 mod moving;
 mod outage;
+mod ownership;
 mod partition;
 
 use std::os::unix::process::ExitStatusExt as _;
