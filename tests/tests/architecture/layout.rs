@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The files that include a module from another place with `#[path]`, and the reasons.
-const BORROWERS: [(&str, &str); 3] = [
+const BORROWERS: [(&str, &str); 4] = [
     ("cargo-eg/benches/start.rs", "starts the applications of the tests"),
     ("tests/tests/it/fuzz.rs", "runs the fuzz targets, whose package is not a member, on their seeds"),
+    ("tests/throughput/src/main.rs", "starts PostgreSQL as the tests do, without their dependencies"),
     ("tests/tests/architecture/layout.rs", "is this file"),
 ];
 
